@@ -1,0 +1,157 @@
+"""Blocks of whole series: what every function of `core` and `models` works on.
+
+Arrays are float32 (sums are float64 wherever they are taken); NaN is null. Nothing here is
+written to after construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lakecast.columns import Columns
+    from lakecast.core.calendar import Frequency
+    from lakecast.spec.model import Role
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PanelInfo:
+    """What is true of a whole panel.
+
+    `cutoff` is the ordinal of the last period. `covariates` maps the time-varying covariates to
+    their role. `categories` holds, for each categorical static (the series columns first), its
+    sorted vocabulary; statics in a block are indices into it, -1 where null or unknown.
+    `numeric` names the static covariates that are numbers.
+    """
+
+    columns: Columns
+    frequency: Frequency
+    timezone: str
+    seasons: tuple[int, ...]
+    cutoff: int
+    covariates: Mapping[str, Role] = field(default_factory=dict)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numeric: tuple[str, ...] = ()
+    series: int = 0
+    rows: int = 0
+
+    @property
+    def season(self) -> int:
+        """The season m of seasonal naive and of scaled metrics."""
+        return self.seasons[0] if self.seasons else self.frequency.season
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """S whole series without gaps, N rows, sorted by series then time.
+
+    Rows of series s are `starts[s]:starts[s + 1]`, its first period is `first[s]`; series of a
+    panel all end at the panel's cutoff, and codes ascend.
+    """
+
+    codes: NDArray[np.int32]  # [S]
+    starts: NDArray[np.int64]  # [S + 1]
+    first: NDArray[np.int32]  # [S] ordinals
+    target: NDArray[np.float32]  # [N] null where a gap is null or the item was not available
+    covariates: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # each [N]
+    statics: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # each [S]
+
+    @property
+    def rows(self) -> int:
+        """N."""
+        return int(self.starts[-1])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """[S] number of rows of each series."""
+        return np.diff(self.starts)
+
+    def ordinals(self) -> NDArray[np.int32]:
+        """[N] period of each row."""
+        offset = self.first.astype(np.int64) - self.starts[:-1]
+        return (np.arange(self.rows) + np.repeat(offset, self.lengths)).astype(np.int32)
+
+    def until(self, cutoff: int) -> Block:
+        """The rows up to and including `cutoff`; series that start later are left out."""
+        keep = self.first <= cutoff
+        lengths = np.clip(cutoff - self.first.astype(np.int64) + 1, 0, self.lengths)
+        mask = np.arange(self.rows) - np.repeat(self.starts[:-1], self.lengths) < np.repeat(
+            lengths, self.lengths
+        )
+        return replace(
+            self,
+            codes=self.codes[keep],
+            starts=np.concatenate([[0], np.cumsum(lengths[keep])]).astype(np.int64),
+            first=self.first[keep],
+            target=self.target[mask],
+            covariates={name: values[mask] for name, values in self.covariates.items()},
+            statics={name: values[keep] for name, values in self.statics.items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Future:
+    """Known-future covariates of S series for the H periods after a cutoff; null is NaN."""
+
+    horizon: int
+    covariates: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  # each [S, H]
+
+
+def after(block: Block, cutoff: int, horizon: int, names: Sequence[str]) -> Future:
+    """The named covariates of the series in `block.until(cutoff)` at cutoff + 1 .. + horizon.
+
+    Periods beyond the block's last row are null.
+    """
+    return Future(
+        horizon=horizon,
+        covariates={
+            name: _window(block, block.covariates[name], cutoff, horizon) for name in names
+        },
+    )
+
+
+def actuals(block: Block, cutoff: int, horizon: int) -> NDArray[np.float32]:
+    """[S, H] targets of the series in `block.until(cutoff)` after the cutoff; null beyond."""
+    return _window(block, block.target, cutoff, horizon)
+
+
+def _window(
+    block: Block, values: NDArray[np.float32], cutoff: int, horizon: int
+) -> NDArray[np.float32]:
+    keep = np.flatnonzero(block.first <= cutoff)
+    start = block.starts[keep] + cutoff + 1 - block.first[keep]
+    index = start[:, None] + np.arange(horizon)
+    inside = index < block.starts[keep + 1][:, None]
+    taken = values[np.where(inside, index, 0)]
+    return np.where(inside, taken, np.float32(np.nan)).astype(np.float32)
+
+
+class PanelData(Protocol):
+    """A panel that can be read again and again, block by block, in canonical order."""
+
+    @property
+    def info(self) -> PanelInfo:
+        """What is true of the whole."""
+        ...
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks, by bucket, then series, then time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPanel:
+    """A panel held in memory."""
+
+    info: PanelInfo
+    held: tuple[Block, ...]
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks as given."""
+        return iter(self.held)

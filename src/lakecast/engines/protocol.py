@@ -1,0 +1,54 @@
+"""What an engine must do, in four facets; a facet an engine lacks is a declared object.
+
+Engines receive locations, file lists and functions as values, never the lake. Functions and
+values that cross an engine's seam must be picklable (cloudpickle is not assumed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class MapBlocks(Protocol):
+    """Run a function on each piece of work."""
+
+    def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Iterator[R]:
+        """Results in the order of the pieces, whatever order they ran in."""
+        ...
+
+
+class Reduce(Protocol):
+    """Fold small float64 partials in the order of the pieces: same bits for any workers."""
+
+    def reduce(
+        self, work: Callable[[T], R], merge: Callable[[R, R], R], pieces: Sequence[T], *, title: str
+    ) -> R:
+        """`merge(...merge(work(p0), work(p1))..., work(pn))`."""
+        ...
+
+
+class Exchange(Protocol):
+    """The one real shuffle: rows of `sales` to buckets of whole series."""
+
+    def exchange(
+        self,
+        split: Callable[[T], Any],
+        pieces: Sequence[T],
+        build: Callable[[int, Iterable[Any]], R],
+        buckets: Sequence[int],
+        *,
+        title: str,
+    ) -> Iterator[R]:
+        """`split` a piece into {bucket: Arrow table}; `build` each bucket from its tables.
+
+        The tables of a bucket reach `build` in the order of the pieces. Results come in the
+        order of `buckets`. Memory is bounded: parts are spilled, not held.
+        """
+        ...

@@ -1,0 +1,102 @@
+"""The two seams of the models room: a `Regressor` maps rows to numbers, a `Forecaster` answers.
+
+What is backtested, registered, served and explained is always a `Forecaster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lakecast.core.block import Future, PanelData
+    from lakecast.core.features import Column, State
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """n training rows: matrix [n, F] float32 column-major (null NaN), target [n], ordinals [n]."""
+
+    matrix: NDArray[np.float32]
+    target: NDArray[np.float32]
+    ordinals: NDArray[np.int32]
+
+
+class RowBlocks(Protocol):
+    """Training rows that can be read again, in canonical order (bucket, series, time)."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The matrix's columns."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Number of rows over all blocks."""
+        ...
+
+    def blocks(self) -> Iterator[Rows]:
+        """The rows."""
+        ...
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A fitted regressor: immutable, safe between threads, saved without pickle."""
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """One number a row of the matrix [n, F]; never writes to the input."""
+        ...
+
+    def importances(self) -> Mapping[str, float]:
+        """Share of each column, summing to 1 (or all 0)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write into an empty folder; `lakecast.models.load` reads it back, bit for bit."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """Forecasts of S series: values [S, H] float64 without nulls, and where each came from [S]."""
+
+    values: NDArray[np.float64]
+    source: NDArray[np.str_]
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """A fitted forecaster: immutable, safe between threads."""
+
+    @property
+    def memory(self) -> int:
+        """Number of last values a `State` must hold for it."""
+        ...
+
+    def forecast(self, state: State, future: Future) -> Answer:
+        """Forecasts of the state's series for the `future.horizon` periods after its cutoff."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write into an empty folder; `lakecast.models.load` reads it back, bit for bit."""
+        ...
+
+
+class Recipe(Protocol):
+    """Everything that is fit: family, features, strategy, parameters. Hashable by its `name`."""
+
+    @property
+    def name(self) -> str:
+        """Short and unique among the candidates, e.g. `gradient_boosting/direct`."""
+        ...
+
+    def fit(self, panel: PanelData, cutoff: int) -> Forecaster:
+        """Fit on the rows up to and including the cutoff; nothing later is read."""
+        ...

@@ -1,0 +1,102 @@
+"""Rules of a spec that one key alone cannot say."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lakecast.columns import RESERVED
+from lakecast.errors import SpecError
+
+if TYPE_CHECKING:
+    from lakecast.spec.model import Source, Spec
+
+FREQUENCY = re.compile(r"^(h|D|M|W-(MON|TUE|WED|THU|FRI|SAT|SUN))$")
+
+
+def check(spec: Spec, *, where: str) -> None:
+    """Raise `SpecError` at the first rule broken."""
+    _frequency(spec.panel.frequency, f"{where}: panel.frequency")
+    _names(spec, where)
+    _sales(spec, where)
+    for index, source in enumerate(spec.sources):
+        _source(source, spec, f"{where}: sources[{index}]")
+    _timezone(spec.panel.timezone, f"{where}: panel.timezone")
+
+
+def _frequency(text: str, where: str) -> None:
+    if not FREQUENCY.match(text):
+        raise SpecError(
+            f"unknown frequency {text!r}", where=where, cure="use h, D, W-MON .. W-SUN or M"
+        )
+
+
+def _names(spec: Spec, where: str) -> None:
+    panel = spec.panel
+    taken = RESERVED & {*panel.series, panel.time, panel.target}
+    if taken:
+        raise SpecError(
+            f"`{sorted(taken)[0]}` is a name Lakecast adds itself",
+            where=f"{where}: panel",
+            cure="rename the column in the source",
+        )
+    if len({*panel.series, panel.time, panel.target}) != len(panel.series) + 2:
+        raise SpecError(
+            "series, time and target must be different columns",
+            where=f"{where}: panel",
+            cure="name each column once",
+        )
+
+
+def _sales(spec: Spec, where: str) -> None:
+    if not any(source.table == "sales" for source in spec.sources):
+        raise SpecError(
+            "no source feeds `sales`",
+            where=f"{where}: sources",
+            cure='give one [[sources]] entry table = "sales"',
+        )
+
+
+def _source(source: Source, spec: Spec, where: str) -> None:
+    if (source.path is None) == (source.sql_env is None):
+        raise SpecError("needs either `path` or `sql_env`", where=where, cure="give exactly one")
+    if (source.sql_env is None) != (source.query is None):
+        raise SpecError("`sql_env` and `query` go together", where=where, cure="give both")
+    if source.table != "sales" and not source.on:
+        raise SpecError(
+            f"table `{source.table}` has no `on`",
+            where=where,
+            cure="name the columns that join it to the series",
+        )
+    if source.frequency is not None:
+        _frequency(source.frequency, f"{where}.frequency")
+    if source.lookup and source.time is not None:
+        raise SpecError(
+            "a lookup has no time", where=f"{where}.time", cure="remove `time` or `lookup`"
+        )
+    for name, covariate in source.columns.items():
+        static = source.table != "sales" and source.time is None
+        if static != (covariate.role == "static"):
+            raise SpecError(
+                f"`{name}` has role {covariate.role} but its table "
+                + ("has no time column" if static else "varies over time"),
+                where=f"{where}.columns.{name}.role",
+                cure="use `static` exactly where the source has no `time`",
+            )
+        if source.table == "sales" and covariate.role == "known-future":
+            raise SpecError(
+                f"`{name}` is computed from the sales, so its future is not known",
+                where=f"{where}.columns.{name}.role",
+                cure="use `past-only`, or give a source that states the future",
+            )
+
+
+def _timezone(name: str, where: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise SpecError(
+            f"unknown time zone {name!r}", where=where, cure="use an IANA name, e.g. UTC"
+        ) from None

@@ -1,0 +1,363 @@
+"""The spec: frozen, keyword-only values, validated at construction.
+
+Each attribute's ``Meta(description=...)`` is the text of the generated reference, so what a key
+means is written once, here. Nothing in this module reads a file, the clock or the environment.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Role = Literal["static", "known-future", "past-only"]
+Aggregate = Literal["sum", "mean", "min", "max", "first", "last", "count"]
+Level = Literal["reject", "quarantine", "repair", "warn"]
+Stat = Literal["mean", "std", "min", "max"]
+Gaps = Literal["zero", "null", "forward", "refuse"]
+Strategy = Literal["auto", "recursive", "direct"]
+Family = Literal["linear_regression", "random_forest", "gradient_boosting"]
+Objective = Literal["auto", "squared", "tweedie", "poisson"]
+Metric = Literal["rmsse", "mase", "mae", "rmse", "wape", "smape", "bias", "r2"]
+
+Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Frozen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of every value of the spec."""
+
+
+class Format(Frozen, kw_only=True):
+    """How a text file is written. Absent keys are found out from the file."""
+
+    delimiter: Annotated[str, Meta(description="Field separator.", max_length=1)] | None = None
+    decimal: Annotated[str, Meta(description="Decimal mark: `.` or `,`.", max_length=1)] = "."
+    thousands: (
+        Annotated[str, Meta(description="Mark between thousands, removed before parsing.")] | None
+    ) = None
+    encoding: Annotated[str, Meta(description="Text encoding; a byte-order mark is dropped.")] = (
+        "utf-8"
+    )
+    dates: (
+        Annotated[str, Meta(description="strptime pattern of time columns; absent: ISO 8601.")]
+        | None
+    ) = None
+    timezone: Annotated[
+        str, Meta(description="Zone of timestamps that carry none (IANA name).")
+    ] = "UTC"
+    nulls: Annotated[tuple[str, ...], Meta(description="Texts that mean null.")] = (
+        "", "NA", "N/A", "null", "NULL", "None", "nan", "NaN",
+    )  # fmt: skip
+
+
+class Covariate(Frozen, kw_only=True):
+    """What one column of a source is to the model."""
+
+    role: Annotated[Role, Meta(description="When the column is known.")]
+    aggregate: Annotated[
+        Aggregate, Meta(description="How several rows of one period become one value.")
+    ] = "last"
+    missing: (
+        Annotated[float, Meta(description="Value where the source has no row; absent: null.")]
+        | None
+    ) = None
+
+
+class Source(Frozen, kw_only=True):
+    """One stream of raw rows: files, a Delta table or a query, and the table it feeds."""
+
+    table: Annotated[
+        str, Meta(description="Table it lands in; `sales` holds the target.", pattern="^[a-z0-9_]+$")
+    ]
+    path: (
+        Annotated[str, Meta(description="File, glob, folder or URL, relative to the project.")]
+        | None
+    ) = None
+    sql_env: (
+        Annotated[str, Meta(description="Environment variable that holds an SQLAlchemy URL.")]
+        | None
+    ) = None
+    query: Annotated[str, Meta(description="SELECT to run; with `sql_env` only.")] | None = None
+    cursor: (
+        Annotated[str, Meta(description="Growing column: later runs read only rows beyond it.")]
+        | None
+    ) = None
+    kind: (
+        Annotated[
+            Literal["csv", "parquet", "delta", "sql"],
+            Meta(description="Storage format; absent: from the name and the content."),
+        ]
+        | None
+    ) = None
+    format: Format = field(default_factory=Format)
+    row_key: Annotated[
+        tuple[str, ...],
+        Meta(description="Columns that identify a row; absent: equal rows are all real."),
+    ] = ()
+    repeated: Annotated[
+        Literal["refuse", "last", "sum"],
+        Meta(
+            description="What a second row with the same key does: `refuse` quarantines it, "
+            "`last` replaces the first, `sum` keeps both."
+        ),
+    ] = "refuse"
+    on: Annotated[
+        tuple[str, ...], Meta(description="Columns that join this table to the series.")
+    ] = ()
+    time: (
+        Annotated[str, Meta(description="Time column of a covariate table; absent: static.")] | None
+    ) = None
+    frequency: (
+        Annotated[str, Meta(description="Period one row covers, when coarser than the panel's.")]
+        | None
+    ) = None
+    lookup: Annotated[
+        bool,
+        Meta(description="A dimension table: its columns are added to every table that has `on`."),
+    ] = False
+    columns: Annotated[
+        dict[str, Covariate], Meta(description="Covariates taken from this source.")
+    ] = field(default_factory=dict)
+
+
+class Bound(Frozen, kw_only=True):
+    """The values a column may take; null means no limit on that side."""
+
+    minimum: Annotated[float, Meta(description="Smallest value allowed.")] | None = None
+    maximum: Annotated[float, Meta(description="Largest value allowed.")] | None = None
+    above: Annotated[float, Meta(description="Values must be greater than this.")] | None = None
+    level: Annotated[Level, Meta(description="What a value outside does.")] = "quarantine"
+
+
+class Contract(Frozen, kw_only=True):
+    """Row rules of `ingest`."""
+
+    negative: Annotated[
+        Literal["net", "drop", "refuse"],
+        Meta(
+            description="Negative targets: `net` keeps and sums them, `drop` quarantines the row, "
+            "`refuse` rejects the file."
+        ),
+    ] = "net"
+    cancelled: Annotated[
+        dict[str, str],
+        Meta(
+            description="Column and prefix that mark a cancellation, e.g. `{ Invoice = \"C\" }`; "
+            "treated like a negative target."
+        ),
+    ] = field(default_factory=dict)
+    earliest: Annotated[date, Meta(description="Timestamps before this are absurd.")] = date(
+        1990, 1, 1
+    )
+    bounds: Annotated[
+        dict[str, Bound], Meta(description="Range of a column of `sales`, by name.")
+    ] = field(default_factory=dict)
+    levels: Annotated[
+        dict[str, Level], Meta(description="Level of a rule, by name, where not the default.")
+    ] = field(default_factory=dict)
+
+
+class Panel(Frozen, kw_only=True):
+    """How rows become regular series."""
+
+    series: Annotated[
+        tuple[str, ...], Meta(description="Columns that identify a series.", min_length=1)
+    ]
+    time: Annotated[str, Meta(description="Time column of `sales`.")]
+    target: Annotated[str, Meta(description="Column to forecast.")]
+    frequency: Annotated[
+        str,
+        Meta(description="`h`, `D`, `W-MON` .. `W-SUN` (the week's last day) or `M`."),
+    ] = "D"
+    timezone: Annotated[str, Meta(description="Zone in which periods are cut.")] = "UTC"
+    seasons: Annotated[
+        tuple[Positive, ...], Meta(description="Season lengths in periods; the first is m.")
+    ] = ()
+    aggregate: Annotated[Aggregate, Meta(description="How targets of one period combine.")] = "sum"
+    gaps: Annotated[Gaps, Meta(description="What a period without rows holds.")] = "zero"
+    available: (
+        Annotated[str, Meta(description="Boolean covariate; where false the target is null.")]
+        | None
+    ) = None
+    revenue: (
+        Annotated[
+            str,
+            Meta(
+                description="Money column of `sales`; adds the past-only realised `price` and "
+                "errors in money."
+            ),
+        ]
+        | None
+    ) = None
+    exclude: Annotated[
+        dict[str, tuple[str, ...]], Meta(description="Values of a column that are left out.")
+    ] = field(default_factory=dict)
+    min_active: Annotated[
+        float,
+        Meta(
+            ge=0.0, le=1.0,
+            description="Series with a smaller share of non-zero periods are left out, and counted.",
+        ),
+    ] = 0.0  # fmt: skip
+    buckets: Annotated[Positive, Meta(description="Files of the panel; fixed at creation.")] = 8
+
+
+class Forecast(Frozen, kw_only=True):
+    """What is asked of the forecast."""
+
+    horizon: Annotated[Positive, Meta(description="Periods ahead.")] = 28
+    levels: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=99)], ...],
+        Meta(description="Nominal coverage of the intervals, percent."),
+    ] = (80,)
+    minimum: Annotated[float, Meta(description="No forecast is below this.")] | None = 0.0
+
+
+class Rolling(Frozen, kw_only=True):
+    """Statistics of a window of periods."""
+
+    window: Positive
+    lag: Positive = 1
+    stats: tuple[Stat, ...] = ("mean",)
+    quantiles: tuple[Annotated[float, Meta(gt=0.0, lt=1.0)], ...] = ()
+    min_periods: Positive | None = None
+
+
+class Seasonal(Frozen, kw_only=True):
+    """Statistics of the same phase in the last seasons: y[t-lag], y[t-lag-season], ..."""
+
+    season: Positive
+    window: Positive
+    lag: Positive
+    stats: tuple[Stat, ...] = ("mean",)
+    min_periods: Positive | None = None
+
+
+class Expanding(Frozen, kw_only=True):
+    """Statistics of everything up to the lag."""
+
+    lag: Positive = 1
+    stats: tuple[Stat, ...] = ("mean",)
+
+
+class Ewm(Frozen, kw_only=True):
+    """Exponentially weighted statistics, unadjusted: e = alpha y + (1 - alpha) e."""
+
+    alpha: Annotated[float, Meta(gt=0.0, le=1.0)]
+    lag: Positive = 1
+    stats: tuple[Literal["mean", "std"], ...] = ("mean",)
+
+
+class Trend(Frozen, kw_only=True):
+    """y[t-lag] minus the mean of the window at that lag."""
+
+    window: Positive
+    lag: Positive = 1
+
+
+class LaggedCovariate(Frozen, kw_only=True):
+    """A covariate at given lags; past-only columns need lags of at least 1."""
+
+    column: str
+    lags: tuple[Count, ...] = (0,)
+    rolling: tuple[Rolling, ...] = ()
+
+
+class Features(Frozen, kw_only=True):
+    """Columns of the model's matrix; absent keys take the defaults of the frequency."""
+
+    lags: tuple[Positive, ...] | None = None
+    rolling: tuple[Rolling, ...] | None = None
+    seasonal: tuple[Seasonal, ...] | None = None
+    expanding: tuple[Expanding, ...] | None = None
+    ewm: tuple[Ewm, ...] | None = None
+    trend: tuple[Trend, ...] | None = None
+    calendar: tuple[str, ...] | None = None
+    holidays: Annotated[
+        tuple[str, ...], Meta(description="Countries, or country-subdivision: `BR`, `BR-SP`.")
+    ] = ()
+    covariates: tuple[LaggedCovariate, ...] | None = None
+    static: Annotated[bool, Meta(description="Series columns as categories.")] = True
+    encodings: (
+        Annotated[
+            tuple[str, ...],
+            Meta(description="Series or static columns encoded by the target's mean, in the fold."),
+        ]
+        | None
+    ) = None
+    pooled: Annotated[
+        tuple[str, ...],
+        Meta(description="Columns over whose series the target is averaged, per period, lagged "
+             "by the horizon."),
+    ] = ()  # fmt: skip
+    names: Annotated[
+        dict[str, str], Meta(description="Your name for a feature, e.g. `{ lag_1 = \"ontem\" }`.")
+    ] = field(default_factory=dict)
+
+
+class Train(Frozen, kw_only=True):
+    """What is fit, and when."""
+
+    families: Annotated[tuple[Family, ...], Meta(description="Learners to try.")] = (
+        "linear_regression", "random_forest", "gradient_boosting",
+    )  # fmt: skip
+    strategy: Annotated[Strategy, Meta(description="How horizons are reached.")] = "auto"
+    objective: Annotated[Objective, Meta(description="Loss of gradient boosting.")] = "auto"
+    every: Annotated[str, Meta(description="Age of the champion at which training is due.",
+                               pattern=r"^\d+[hdw]$")] = "7d"  # fmt: skip
+    rows: Annotated[Positive, Meta(description="Most rows a fit sees; recent ones first.")] = (
+        20_000_000
+    )
+    seed: Annotated[int, Meta(ge=0, description="Seed of everything random.")] = 1
+    search: Annotated[
+        bool, Meta(description="Screen each family's small grid on the first window.")
+    ] = True
+    params: Annotated[
+        dict[Family, dict[str, float | int | str]],
+        Meta(description="Fixed parameters of a family, over its defaults."),
+    ] = field(default_factory=dict)
+
+
+class Backtest(Frozen, kw_only=True):
+    """Rolling origins."""
+
+    windows: Annotated[Positive, Meta(description="Folds; the first one screens.")] = 4
+    step: Annotated[Positive, Meta(description="Periods between cutoffs; absent: the horizon.")] | None = None  # noqa: E501
+    gap: Annotated[Count, Meta(description="First horizons that are not scored.")] = 0
+    mode: Annotated[
+        Literal["expanding", "sliding"],
+        Meta(description="`sliding` trains on as many periods as the first window had."),
+    ] = "expanding"
+
+
+class Gate(Frozen, kw_only=True):
+    """When a candidate may become champion."""
+
+    metric: Annotated[Metric, Meta(description="Metric that ranks and decides.")] = "rmsse"
+    min_gain: Annotated[float, Meta(ge=0.0, description="Least relative gain of a replacement.")] = (
+        0.01
+    )
+    max_bias: Annotated[float, Meta(ge=0.0, description="Largest |bias| allowed.")] = 0.1
+    max_loss: Annotated[
+        float, Meta(ge=0.0, description="A refresh may be worse by this share.")
+    ] = 0.02
+
+
+class Spec(Frozen, kw_only=True):
+    """A whole `lakecast.toml`."""
+
+    spec: Annotated[Literal[1], Meta(description="Version of this file's form.")]
+    sources: Annotated[
+        tuple[Source, ...], Meta(description="Where rows come from.", min_length=1)
+    ]
+    name: Annotated[str, Meta(description="Name of the project and its registered model.",
+                              pattern="^[A-Za-z0-9_.-]+$")] = "lakecast"  # fmt: skip
+    contract: Contract = field(default_factory=Contract)
+    panel: Panel
+    forecast: Forecast = field(default_factory=Forecast)
+    features: Features = field(default_factory=Features)
+    train: Train = field(default_factory=Train)
+    backtest: Backtest = field(default_factory=Backtest)
+    gate: Gate = field(default_factory=Gate)
