@@ -8,7 +8,8 @@
     ├── DataRefused               exit 3   the data contract refused a whole file
     ├── GateNotPassed             exit 4   no candidate may be promoted
     └── Unreachable               exit 5   a store, database, service or cluster; worth a retry
-        └── LeaseHeld             exit 5   another run holds the project
+        ├── LeaseHeld             exit 5   another run holds the project
+        └── Conflict              exit 5   another writer changed a table at the same time
 
 Each carries what happened, where, and the cure. The exit code is read once, in ``lakecast.cli``.
 """
@@ -74,3 +75,7 @@ class Unreachable(LakecastError):
 
 class LeaseHeld(Unreachable):
     """Another run holds this project's lease; ``where`` names the holder."""
+
+
+class Conflict(Unreachable):
+    """Another writer changed a table between our reading and our commit; start again."""

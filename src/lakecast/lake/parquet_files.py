@@ -1,0 +1,74 @@
+"""Writing Parquet the one way all our tables are written."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+_ROWS: Final = 1_000_000
+
+
+def write_parquet(
+    data: pa.Table | pa.RecordBatchReader,
+    sink: Any,
+    *,
+    drop: Sequence[str] = (),
+    groups: int | Sequence[int] | None = None,
+    footer: Mapping[str, str] | None = None,
+) -> int:
+    """Write rows in their order as zstd with dictionaries; the number of rows.
+
+    `groups` is the rows of each row group (default one million), or the sizes of all of them.
+    """
+    import pyarrow.parquet as pq
+
+    keep = [name for name in data.schema.names if name not in drop]
+    schema = _only(data.schema, keep).with_metadata(dict(footer) if footer else None)
+    sizes = repeat(groups or _ROWS) if groups is None or isinstance(groups, int) else iter(groups)
+    rows = 0
+    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=True) as writer:
+        for group in regroup(_pieces(data), sizes):
+            writer.write_table(group.select(keep), row_group_size=max(group.num_rows, 1))
+            rows += group.num_rows
+    return rows
+
+
+def regroup(pieces: Iterable[pa.Table], sizes: Iterator[int]) -> Iterator[pa.Table]:
+    """The same rows in tables of the given sizes; the last one may be smaller."""
+    import pyarrow as pa
+
+    held: list[pa.Table] = []
+    have, want = 0, next(sizes)
+    for piece in pieces:
+        rest = piece
+        while have + rest.num_rows >= want:
+            head = rest.slice(0, want - have)
+            yield pa.concat_tables([*held, head])
+            rest = rest.slice(want - have)
+            held, have, want = [], 0, next(sizes, _ROWS)
+        if rest.num_rows:
+            held.append(rest)
+            have += rest.num_rows
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _pieces(data: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    if isinstance(data, pa.Table):
+        yield data
+        return
+    for batch in data:
+        yield pa.Table.from_batches([batch])
+
+
+def _only(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([schema.field(name) for name in names])
