@@ -1,0 +1,1 @@
+"""One module a command: `configure(parser)` adds its options, `call(args, output)` runs it."""

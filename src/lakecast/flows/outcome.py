@@ -1,0 +1,68 @@
+"""What a run did, stage by stage."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Did = Literal["done", "unchanged", "not due"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageOutcome:
+    """One stage: `seconds` of wall time, `cpu` seconds, `peak` bytes of memory, `rows` written."""
+
+    stage: str
+    did: Did
+    rows: int | None = None
+    seconds: float = 0.0
+    cpu: float = 0.0
+    peak: int = 0
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOutcome:
+    """A whole run: leaderboard rows as shown to people, the decision in words, the report's path."""
+
+    stages: Sequence[StageOutcome]
+    decision: str
+    passed: bool
+    report: str
+    tracking_uri: str
+    leaderboard: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values; the tracking URI without its password."""
+        from lakecast.logs import redact
+
+        return asdict(self) | {"tracking_uri": redact(self.tracking_uri)}
+
+
+@dataclass(slots=True)
+class Meter:
+    """Wall time, cpu time and peak memory of a piece of work, filled when it ends."""
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    peak: int = 0
+
+
+@contextmanager
+def metered() -> Iterator[Meter]:
+    """Measure the body. The peak is the process's so far, which only grows."""
+    meter, wall, cpu = Meter(), time.perf_counter(), time.process_time()
+    try:
+        yield meter
+    finally:
+        meter.seconds = time.perf_counter() - wall
+        meter.cpu = time.process_time() - cpu
+        meter.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
