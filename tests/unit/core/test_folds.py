@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+
+from lakecast.core import folds, metrics
+from lakecast.core.block import Block
+from lakecast.core.splits import Window
+
+rng = np.random.default_rng(5)
+
+
+def blocks(after: float = 0.0) -> list[Block]:
+    target = rng.integers(0, 9, 120).astype(np.float32)
+    fixed = np.arange(120) % 40 <= 25
+    target = np.where(fixed, np.arange(120) % 11, target + after).astype(np.float32)
+    one = Block(
+        codes=np.array([0, 1], np.int32),
+        starts=np.array([0, 40, 80]),
+        first=np.array([0, 0], np.int32),
+        target=target[:80],
+    )
+    two = Block(
+        codes=np.array([2, 3], np.int32),
+        starts=np.array([0, 40, 45]),
+        first=np.array([0, 35], np.int32),
+        target=np.concatenate([target[80:], target[:5]]),
+    )
+    return [one, two]
+
+
+WINDOW = Window(index=0, cutoff=25)
+
+
+def test_series_that_have_not_begun_are_left_out() -> None:
+    found = folds.fold(blocks(), WINDOW, (14, 7, 0))
+    assert found.codes.tolist() == [0, 1, 2]
+    assert found.actual.shape == (3, 14)
+
+
+def test_nothing_after_the_cutoff_moves_what_is_read_before_it() -> None:
+    one, two = (folds.fold(blocks(after), WINDOW, (14, 7, 0)) for after in (0.0, 1e6))
+    assert one.classes.tolist() == two.classes.tolist()
+    assert one.scales.squared.tolist() == two.scales.squared.tolist()
+    assert one.spread.tolist() == two.spread.tolist()
+    assert one.actual.max() < two.actual.max()
+
+
+def test_the_gap_is_forecast_but_not_scored() -> None:
+    found = folds.fold(blocks(), WINDOW, (14, 7, 3))
+    assert np.isnan(found.scored[:, :3]).all()
+    assert not np.isnan(found.actual).any()
+    wild = np.where(np.arange(14) < 3, 1e9, found.actual)
+    assert metrics.figure("mae", folds.totals(found, wild).sum(axis=0)) == 0.0
+
+
+def test_groups_add_up_to_the_whole() -> None:
+    found = folds.fold(blocks(), WINDOW, (14, 7, 0))
+    forecast = rng.normal(5, 2, (3, 14))
+    stats = folds.score(found, forecast, (7, 14))
+    assert stats.shape == (3, 3, len(metrics.STATS))
+    np.testing.assert_allclose(stats[:, 2], folds.totals(found, forecast), rtol=1e-12)
+    late = metrics.errors(forecast[:, 7:], found.actual[:, 7:]).sum(axis=1)
+    np.testing.assert_allclose(stats[:, 1, :8], late, rtol=1e-12)
+
+
+def test_the_spread_of_short_series_follows_their_size() -> None:
+    scale = metrics.Scales(
+        absolute=np.full(4, np.nan), squared=np.array([4.0, 100.0, np.nan, np.nan])
+    )
+    found = folds.spread(scale, np.array([4.0, 20.0, 8.0, np.nan]))
+    assert found.tolist() == [2.0, 10.0, 4.0, 6.0]
+
+
+def test_the_spread_without_any_scale_is_the_mean() -> None:
+    scale = metrics.Scales(absolute=np.full(2, np.nan), squared=np.full(2, np.nan))
+    assert folds.spread(scale, np.array([3.0, np.nan])).tolist() == [3.0, 0.0]
+
+
+def test_blocks_or_one_block_same_bits() -> None:
+    held = blocks()
+    whole = Block(
+        codes=np.arange(4, dtype=np.int32),
+        starts=np.array([0, 40, 80, 120, 125]),
+        first=np.array([0, 0, 0, 35], np.int32),
+        target=np.concatenate([block.target for block in held]),
+    )
+    one = folds.fold(held, WINDOW, (14, 7, 0))
+    two = folds.fold([whole], WINDOW, (14, 7, 0))
+    assert one.scales.squared.tobytes() == two.scales.squared.tobytes()
+    assert one.classes.tobytes() == two.classes.tobytes()
+    assert one.actual.tobytes() == two.actual.tobytes()
