@@ -1,8 +1,8 @@
 """Demand classes: Syntetos, Boylan & Croston (2005), and the series that have none.
 
 ADI is the mean number of periods between non-zero values, CV2 the squared coefficient of
-variation of the non-zero values. All is read from rows up to the block's end, so cut a block with
-`until` first.
+variation of the non-zero values, both over the last `DEPTH` seasons. So a class is a function of
+what a state holds, and a backtest, a batch forecast and a live state agree on it.
 """
 
 from __future__ import annotations
@@ -16,109 +16,154 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lakecast.core.block import Block
+    from lakecast.core.features.state import State
 
 CLASSES: Final = ("smooth", "erratic", "intermittent", "lumpy", "new", "ended", "constant")
 SMOOTH, ERRATIC, INTERMITTENT, LUMPY, NEW, ENDED, CONSTANT = range(len(CLASSES))
 
 ADI: Final = 1.32
 CV2: Final = 0.49
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Profile:
-    """What the class of each of S series is read from; counts are of non-null periods.
-
-    `first` and `last` are the ordinals of the first and last non-zero value (`cutoff` + 1 and
-    `cutoff` - 2**30 where there is none).
-    """
-
-    cutoff: int
-    n: NDArray[np.int64]
-    nonzero: NDArray[np.int64]
-    mean: NDArray[np.float64]  # of |y|; NaN without values
-    size_mean: NDArray[np.float64]  # of the non-zero values; NaN without them
-    size_var: NDArray[np.float64]  # their population variance
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-
+DEPTH: Final = 8
 
 _NEVER: Final = 2**30
 
 
-def profile(block: Block, cutoff: int) -> Profile:
-    """Profile of each series of a block that ends at `cutoff`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tail:
+    """The last W values of S series up to a cutoff, and counts over their whole history.
+
+    `values` [S, W] are right-aligned, null before a series begins. `n` counts values that are not
+    null, `nonzero` those that are not zero either. `silence` is the number of periods since the
+    last of those (very large where there is none).
+    """
+
+    values: NDArray[np.float32]
+    n: NDArray[np.int64]
+    nonzero: NDArray[np.int64]
+    silence: NDArray[np.int64]
+
+
+def tail(block: Block, depth: int) -> Tail:
+    """The last `depth` periods of each series of a block; cut it with `until` first."""
     size = len(block.codes)
     owner = np.repeat(np.arange(size), block.lengths)
-    y = block.target.astype(np.float64)
-    known = ~np.isnan(y)
-    sold = known & (y != 0.0)
-    nonzero = np.bincount(owner[sold], minlength=size)
-    mean = _mean(owner[sold], y[sold], size)
-    when = block.ordinals().astype(np.int64)
-    first, last = np.full(size, cutoff + 1), np.full(size, cutoff - _NEVER)
-    np.minimum.at(first, owner[sold], when[sold])
-    np.maximum.at(last, owner[sold], when[sold])
-    low, high = np.full(size, np.inf), np.full(size, -np.inf)
-    np.minimum.at(low, owner[known], y[known])
-    np.maximum.at(high, owner[known], y[known])
-    return Profile(
-        cutoff=cutoff,
+    known = ~np.isnan(block.target)
+    sold = known & (block.target != 0)
+    back = block.starts[1:][owner] - 1 - np.arange(block.rows)  # periods before the last row
+    silence = np.full(size, _NEVER)
+    np.minimum.at(silence, owner[sold], back[sold])
+    index = block.starts[1:, None] - depth + np.arange(depth)
+    inside = index >= block.starts[:-1, None]
+    taken = block.target[np.where(inside, index, 0)]
+    return Tail(
+        values=np.where(inside, taken, np.float32(np.nan)).astype(np.float32),
         n=np.bincount(owner[known], minlength=size),
-        nonzero=nonzero,
-        mean=_mean(owner[known], np.abs(y[known]), size),
-        size_mean=mean,
-        size_var=_mean(owner[sold], (y[sold] - mean[owner[sold]]) ** 2, size),
-        low=low,
-        high=high,
-        first=first,
-        last=last,
+        nonzero=np.bincount(owner[sold], minlength=size),
+        silence=silence,
     )
 
 
-def _mean(owner: NDArray[np.int64], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    count = np.bincount(owner, minlength=size)
-    sums = np.bincount(owner, weights=values, minlength=size)
-    return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+def tail_of(state: State, depth: int) -> Tail:
+    """The tail of each series of a state, as `tail` gives it for the block the state came from."""
+    silence = np.where(np.isnan(state.last_nonzero), _NEVER, state.cutoff - state.last_nonzero)
+    return Tail(
+        values=state.tail(depth),
+        n=state.count,
+        nonzero=state.nonzero,
+        silence=silence.astype(np.int64),
+    )
 
 
-def classify(profile: Profile, season: int) -> NDArray[np.int8]:
+def classify(tail: Tail, season: int) -> NDArray[np.int8]:
     """[S] index into `CLASSES`.
 
     *Ended*: sold once, but not for longer than two seasons and four times its usual gap.
     *New*: fewer than two seasons of values. *Constant*: one value throughout (zero among them).
-    The others by ADI and CV2.
+    The others by ADI and CV2; one that sold nothing lately and has not ended is intermittent.
     """
-    ended = (profile.nonzero > 0) & (silence(profile) > patience(profile, season))
-    new = profile.n < 2 * season
-    adi = profile.n / np.maximum(profile.nonzero, 1)
-    sizes = np.where(profile.size_mean > 0, profile.size_mean, np.inf)
-    cv2 = np.where(profile.size_mean > 0, profile.size_var / sizes**2, np.inf)
+    y = tail.values.astype(np.float64)
+    known, sold = ~np.isnan(y), ~np.isnan(y) & (y != 0.0)
+    adi = known.sum(axis=1) / np.maximum(sold.sum(axis=1), 1)
+    cv2 = _variation(y, sold)
+    low = np.where(known, y, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(known, y, -np.inf).max(axis=1, initial=-np.inf)
+    constant = (low == high) & (sold.any(axis=1) | (tail.nonzero == 0))
     return np.select(
-        [ended, new, profile.low == profile.high, adi < ADI],
-        [ENDED, NEW, CONSTANT, np.where(cv2 < CV2, SMOOTH, ERRATIC)],
+        [has_ended(tail, season), tail.n < 2 * season, constant, ~sold.any(axis=1), adi < ADI],
+        [ENDED, NEW, CONSTANT, INTERMITTENT, np.where(cv2 < CV2, SMOOTH, ERRATIC)],
         default=np.where(cv2 < CV2, INTERMITTENT, LUMPY),
     ).astype(np.int8)
 
 
-def silence(profile: Profile) -> NDArray[np.int64]:
-    """[S] periods since the last non-zero value."""
-    return profile.cutoff - profile.last
+def _variation(y: NDArray[np.float64], sold: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Squared coefficient of variation of the values sold; infinite for a mean of 0 or less."""
+    count = np.maximum(sold.sum(axis=1), 1)
+    mean = np.where(sold, y, 0.0).sum(axis=1) / count
+    spread = np.where(sold, (y - mean[:, None]) ** 2, 0.0).sum(axis=1) / count
+    return np.where(mean > 0, spread / np.where(mean > 0, mean, 1.0) ** 2, np.inf)
 
 
-def patience(profile: Profile, season: int) -> NDArray[np.float64]:
-    """[S] silence after which a series has ended: two seasons, or four usual gaps if longer."""
-    gap = (profile.last - profile.first + 1) / np.maximum(profile.nonzero, 1)
-    return np.maximum(2.0 * season, 4.0 * gap)
+def has_ended(tail: Tail, season: int) -> NDArray[np.bool_]:
+    """[S] sold once, but silent for longer than two seasons and four usual gaps."""
+    gap = (tail.n - tail.silence) / np.maximum(tail.nonzero, 1)
+    return (tail.nonzero > 0) & (tail.silence > np.maximum(2.0 * season, 4.0 * gap))
 
 
-def zero_counts(profile: Profile, classes: NDArray[np.int8]) -> NDArray[np.int64]:
-    """[2, 7] non-zero values and values by class; parts of a panel add up."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Norm:
+    """What a panel's series have in common: for the spread of those too short for their own.
+
+    `ratio` is the median of root mean squared seasonal difference to mean |y|, `root` the median
+    of the former.
+    """
+
+    ratio: float
+    root: float
+
+
+def norm(tail: Tail, season: int) -> Norm:
+    """The norm of a panel; 1 and 0 where no series varies."""
+    root, mean = _root(tail, season), _row_mean(np.abs(tail.values.astype(np.float64)))
+    usable = (root > 0) & (mean > 0)
+    if not usable.any():
+        return Norm(ratio=1.0, root=0.0)
+    return Norm(
+        ratio=float(np.median(root[usable] / mean[usable])), root=float(np.median(root[usable]))
+    )
+
+
+def spread(tail: Tail, season: int, norm: Norm) -> NDArray[np.float64]:
+    """[S] scale of a series' intervals: root mean squared seasonal difference over the tail.
+
+    Too short for one: its mean |y| times the norm's ratio; without values: the norm's root. So it
+    never is null, and never depends on the series beside it.
+    """
+    root, mean = _root(tail, season), _row_mean(np.abs(tail.values.astype(np.float64)))
+    fallback = np.where(np.isnan(mean), norm.root, mean * norm.ratio)
+    return np.where(np.isnan(root), fallback, root)
+
+
+def _root(tail: Tail, season: int) -> NDArray[np.float64]:
+    y = tail.values.astype(np.float64)
+    return np.sqrt(_row_mean((y[:, season:] - y[:, :-season]) ** 2))
+
+
+def _row_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[S] mean of the values of a row that are not null; null where there is none."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=1)
+    total = np.where(known, values, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def zero_counts(tail: Tail, classes: NDArray[np.int8]) -> NDArray[np.int64]:
+    """[2, 7] non-zero values and values of the tails by class; parts of a panel add up."""
+    known = ~np.isnan(tail.values)
+    sold = known & (tail.values != 0)
     return np.stack(
         [
-            np.bincount(classes, weights=counts, minlength=len(CLASSES)).astype(np.int64)
-            for counts in (profile.nonzero, profile.n)
+            np.bincount(classes, weights=mask.sum(axis=1), minlength=len(CLASSES)).astype(np.int64)
+            for mask in (sold, known)
         ]
     )
 

@@ -11,7 +11,7 @@ from lakecast.core import classes, metrics
 from lakecast.core.block import actuals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Fold:
     """The S series that had begun by a window's cutoff, in panel order; H horizons.
 
-    All but `actual` is read from rows up to the cutoff. `spread` is the scale of intervals.
+    All but `actual` is read from rows up to the cutoff; `scales` from all of them, `classes` and
+    `spread` (the scale of intervals) from the last seasons.
     """
 
     window: Window
@@ -33,7 +34,7 @@ class Fold:
     classes: NDArray[np.int8]  # [S] index into `classes.CLASSES`
     zero_median: NDArray[np.bool_]  # [7] by class
     scales: metrics.Scales
-    spread: NDArray[np.float64]  # [S] null only where no series has one
+    spread: NDArray[np.float64]  # [S]
 
     @property
     def scored(self) -> NDArray[np.float64]:
@@ -53,26 +54,35 @@ class Basis:
     classes: NDArray[np.int8]
     zero_median: NDArray[np.bool_]
     scales: metrics.Scales
+    norm: classes.Norm
     spread: NDArray[np.float64]
 
 
 def basis(blocks: Iterable[Block], cutoff: int, season: int) -> Basis:
     """The basis of all series that had begun by the cutoff."""
     cut = [block.until(cutoff) for block in blocks]
-    profiles = [classes.profile(block, cutoff) for block in cut]
+    tail = _joined([classes.tail(block, classes.DEPTH * season) for block in cut])
     parts = [metrics.scales(block, season) for block in cut]
-    scales = metrics.Scales(
-        absolute=np.concatenate([part.absolute for part in parts]),
-        squared=np.concatenate([part.squared for part in parts]),
-    )
-    kinds = [classes.classify(part, season) for part in profiles]
-    counts = [classes.zero_counts(p, k) for p, k in zip(profiles, kinds, strict=True)]
+    kinds, norm = classes.classify(tail, season), classes.norm(tail, season)
     return Basis(
         codes=np.concatenate([block.codes for block in cut]),
-        classes=np.concatenate(kinds),
-        zero_median=classes.zero_median(np.sum(counts, axis=0)),
-        scales=scales,
-        spread=spread(scales, np.concatenate([part.mean for part in profiles])),
+        classes=kinds,
+        zero_median=classes.zero_median(classes.zero_counts(tail, kinds)),
+        scales=metrics.Scales(
+            absolute=np.concatenate([part.absolute for part in parts]),
+            squared=np.concatenate([part.squared for part in parts]),
+        ),
+        norm=norm,
+        spread=classes.spread(tail, season, norm),
+    )
+
+
+def _joined(parts: Sequence[classes.Tail]) -> classes.Tail:
+    return classes.Tail(
+        values=np.concatenate([part.values for part in parts]),
+        n=np.concatenate([part.n for part in parts]),
+        nonzero=np.concatenate([part.nonzero for part in parts]),
+        silence=np.concatenate([part.silence for part in parts]),
     )
 
 
@@ -92,21 +102,6 @@ def fold(blocks: Iterable[Block], window: Window, shape: tuple[int, int, int]) -
         scales=base.scales,
         spread=base.spread,
     )
-
-
-def spread(scales: metrics.Scales, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[S] in-sample scale of intervals: root of the mean squared seasonal difference.
-
-    Where a series is too short for one: its mean |y| times the median ratio of the two among the
-    others; with no values at all, the median scale.
-    """
-    root = np.sqrt(scales.squared)
-    usable = (root > 0) & (mean > 0)
-    if not usable.any():
-        return np.where(np.isnan(root), np.where(np.isnan(mean), 0.0, mean), root)
-    ratio = float(np.median(root[usable] / mean[usable]))
-    fallback = np.where(np.isnan(mean), float(np.median(root[usable])), mean * ratio)
-    return np.where(np.isnan(root), fallback, root)
 
 
 def score(

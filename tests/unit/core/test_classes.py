@@ -21,7 +21,7 @@ def block(*series: list[float], cutoff: int = N - 1) -> Block:
 
 def name(values: list[float], season: int = 4) -> str:
     held = block(values)
-    return classes.CLASSES[classes.classify(classes.profile(held, N - 1), season)[0]]
+    return classes.CLASSES[classes.classify(classes.tail(held, 8 * season), season)[0]]
 
 
 EXAMPLES = {
@@ -63,21 +63,63 @@ def test_a_slow_seller_is_not_ended_within_four_of_its_gaps() -> None:
 
 def test_ordinals_do_not_move_the_class() -> None:
     late = block([0.0, 5.0] * 20, EXAMPLES["ended"], cutoff=20_000)
-    found = classes.classify(classes.profile(late, 20_000), 4)
+    found = classes.classify(classes.tail(late, 32), 4)
     assert [classes.CLASSES[k] for k in found] == ["intermittent", "ended"]
 
 
 def test_what_comes_after_the_cutoff_is_not_read() -> None:
     held = block(EXAMPLES["smooth"] + [9e6] * 10, cutoff=N + 9)
-    cut = classes.classify(classes.profile(held.until(N - 1), N - 1), 4)
+    cut = classes.classify(classes.tail(held.until(N - 1), 32), 4)
     assert classes.CLASSES[cut[0]] == "smooth"
 
 
 def test_the_median_of_a_class_is_zero_where_half_its_values_are() -> None:
     held = block(EXAMPLES["intermittent"], EXAMPLES["smooth"])
-    found = classes.profile(held, N - 1)
+    found = classes.tail(held, 32)
     kinds = classes.classify(found, 4)
     zero = classes.zero_median(classes.zero_counts(found, kinds))
     assert zero[classes.INTERMITTENT]
     assert not zero[classes.SMOOTH]
     assert not zero[classes.LUMPY], "an empty class has no median"
+
+
+def test_a_slow_seller_silent_throughout_the_tail_is_neither_constant_nor_ended() -> None:
+    slow = [0.0] * 30 + [2.0] + [0.0] * 29 + [2.0] + [0.0] * 39
+    assert classes.CLASSES[classes.classify(classes.tail(block(slow), 32), 4)[0]] == "intermittent"
+
+
+def test_a_tail_is_right_aligned_and_counts_the_whole_history() -> None:
+    held = block([1.0, 0.0, 2.0, float("nan"), 0.0], [7.0])
+    found = classes.tail(held, 3)
+    assert found.values[0, [0, 2]].tolist() == [2.0, 0.0]
+    assert np.isnan(found.values[0, 1])
+    assert np.isnan(found.values[1, :2]).all()
+    assert found.n.tolist() == [4, 1]
+    assert found.nonzero.tolist() == [2, 1]
+    assert found.silence.tolist() == [2, 0]
+
+
+def spread(*series: list[float]) -> list[float]:
+    tail = classes.tail(block(*series), 4)
+    return classes.spread(tail, 2, classes.norm(tail, 2)).tolist()
+
+
+def test_the_spread_is_the_root_mean_squared_seasonal_difference() -> None:
+    assert spread([1.0, 2.0, 4.0, 8.0]) == [((3.0**2 + 6.0**2) / 2) ** 0.5]
+
+
+def test_the_spread_of_short_series_follows_their_size() -> None:
+    root = ((2.0**2 + 6.0**2) / 2) ** 0.5  # the only one long enough, with a mean of 3
+    found = spread([2.0, 6.0, 4.0, 0.0], [8.0], [float("nan")])
+    np.testing.assert_allclose(found, [root, 8 * root / 3, root])
+
+
+def test_the_spread_without_any_scale_is_the_mean() -> None:
+    assert spread([3.0], [float("nan")]) == [3.0, 0.0]
+
+
+def test_a_spread_does_not_depend_on_the_series_beside_it() -> None:
+    tail = classes.tail(block([2.0, 6.0, 4.0, 0.0], [8.0], [float("nan")]), 4)
+    norm = classes.norm(tail, 2)
+    alone = classes.tail(block([8.0]), 4)
+    assert classes.spread(alone, 2, norm)[0] == classes.spread(tail, 2, norm)[1]

@@ -63,19 +63,6 @@ def test_groups_add_up_to_the_whole() -> None:
     np.testing.assert_allclose(stats[:, 1, :8], late, rtol=1e-12)
 
 
-def test_the_spread_of_short_series_follows_their_size() -> None:
-    scale = metrics.Scales(
-        absolute=np.full(4, np.nan), squared=np.array([4.0, 100.0, np.nan, np.nan])
-    )
-    found = folds.spread(scale, np.array([4.0, 20.0, 8.0, np.nan]))
-    assert found.tolist() == [2.0, 10.0, 4.0, 6.0]
-
-
-def test_the_spread_without_any_scale_is_the_mean() -> None:
-    scale = metrics.Scales(absolute=np.full(2, np.nan), squared=np.full(2, np.nan))
-    assert folds.spread(scale, np.array([3.0, np.nan])).tolist() == [3.0, 0.0]
-
-
 def test_blocks_or_one_block_same_bits() -> None:
     held = blocks()
     whole = Block(
