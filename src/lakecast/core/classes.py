@@ -64,10 +64,15 @@ def tail(block: Block, depth: int) -> Tail:
 
 
 def tail_of(state: State, depth: int) -> Tail:
-    """The tail of each series of a state, as `tail` gives it for the block the state came from."""
+    """The tail of each series of a state that holds at least `depth` values.
+
+    Equal to what `tail` gives for the block the state came from.
+    """
+    if state.memory < depth:
+        raise ValueError(f"the state holds {state.memory} values, the classes need {depth}")
     silence = np.where(np.isnan(state.last_nonzero), _NEVER, state.cutoff - state.last_nonzero)
     return Tail(
-        values=state.tail(depth),
+        values=state.values[:, state.memory - depth :],
         n=state.count,
         nonzero=state.nonzero,
         silence=silence.astype(np.int64),

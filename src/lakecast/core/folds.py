@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lakecast.core.block import Block
+    from lakecast.core.classes import Norm
     from lakecast.core.splits import Window
 
 
@@ -54,7 +55,7 @@ class Basis:
     classes: NDArray[np.int8]
     zero_median: NDArray[np.bool_]
     scales: metrics.Scales
-    norm: classes.Norm
+    norm: Norm
     spread: NDArray[np.float64]
 
 

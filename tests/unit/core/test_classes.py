@@ -5,6 +5,7 @@ import pytest
 
 from lakecast.core import classes
 from lakecast.core.block import Block
+from lakecast.core.features.state import state_at
 
 N = 40
 
@@ -123,3 +124,11 @@ def test_a_spread_does_not_depend_on_the_series_beside_it() -> None:
     norm = classes.norm(tail, 2)
     alone = classes.tail(block([8.0]), 4)
     assert classes.spread(alone, 2, norm)[0] == classes.spread(tail, 2, norm)[1]
+
+
+def test_the_tail_of_a_state_is_the_tail_of_its_block() -> None:
+    held = block([1.0, 0.0, 2.0, float("nan"), 0.0], [7.0], [float("nan")] * 3, [0.0] * 9)
+    one = classes.tail(held, 4)
+    two = classes.tail_of(state_at(held, N - 1, memory=6), 4)
+    for name in ("values", "n", "nonzero", "silence"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
