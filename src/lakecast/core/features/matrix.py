@@ -1,0 +1,217 @@
+"""Matrices of features: of all rows of a block, or of the periods after a state's cutoff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lakecast.core.features import calendar
+from lakecast.core.features.program import SCALE, folds_of, programs
+from lakecast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lakecast.core.block import Block, Future
+    from lakecast.core.features.encode import FittedPlan
+    from lakecast.core.features.kernel import Span
+    from lakecast.core.features.plan import Feature
+    from lakecast.core.features.program import Fold
+    from lakecast.core.features.state import State
+
+Matrix = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
+"""Features [n, F] float32, column-major, and the scale of each row [n].
+
+The scale is the mean of |y| over all that is known at the row's lead: positive (1 where all of it
+is 0), null before the first value.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Flat float32 arrays by name ("" is the target), and what lies around them."""
+
+    arrays: Mapping[str, NDArray[np.float32]]
+    statics: Mapping[str, NDArray[np.float32]]
+    folds: tuple[Fold, ...]
+    older: NDArray[np.float64]
+    periods: tuple[int, int]
+
+
+def kept(block: Block, start: int | None) -> NDArray[np.bool_]:
+    """[N] the rows that `matrix(..., start=start)` keeps."""
+    return np.ones(block.rows, np.bool_) if start is None else block.ordinals() >= start
+
+
+def matrix(fitted: FittedPlan, block: Block, *, start: int | None = None) -> Matrix:
+    """The features of all rows of the block, or of those with an ordinal of at least `start`.
+
+    Rows are sorted by series, then time.
+    """
+    origins = block.first.astype(np.int64)
+    begins = np.zeros_like(origins) if start is None else np.maximum(start - origins, 0)
+    ends = block.lengths
+    span = _span((block.starts[:-1], np.minimum(begins, ends), ends, origins))
+    folds = folds_of([fitted.plan])
+    sources = _Sources(
+        {"": block.target, **block.covariates},
+        block.statics,
+        folds,
+        np.zeros((block.codes.size, len(folds), 3)),
+        (int(origins.min(initial=0)), int((origins + ends).max(initial=1)) - 1),
+    )
+    return _computed(fitted, sources, span)
+
+
+class Cursor:
+    """A state and the known future after it; forecasts can be pushed. Not to be shared."""
+
+    def __init__(self, state: State, future: Future) -> None:
+        self.state = state
+        self.horizon = future.horizon
+        self.known = frozenset(future.covariates)
+        self.pushed = 0
+        names = {*state.covariates, *self.known}
+        self._target = _extended(state.values, None, future.horizon)
+        self._covariates = {
+            name: _extended(
+                state.covariates.get(name, np.full_like(state.values, np.nan)),
+                future.covariates.get(name),
+                future.horizon,
+            )
+            for name in sorted(names)
+        }
+
+    def push(self, values: NDArray[np.floating]) -> None:
+        """Take [S] values as the target of the next period."""
+        self._target[:, self.state.memory + self.pushed] = values
+        self.pushed += 1
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Flat [S * (W + H)] arrays by name; "" is the target."""
+        held = {"": self._target, **self._covariates}
+        return {name: values.reshape(-1) for name, values in held.items()}
+
+
+def row(fitted: FittedPlan, cursor: Cursor, h: int) -> Matrix:
+    """The features of the period h after the cutoff, one row a series."""
+    return rows(fitted, cursor, h, h)
+
+
+def rows(fitted: FittedPlan, cursor: Cursor, first: int, last: int) -> Matrix:
+    """The features of the horizons first .. last (inclusive), sorted by series, then horizon.
+
+    Raises `UsageError` where a known-future covariate is missing, `ValueError` where forecasts
+    have to be pushed first, or the state was not made for the plan.
+    """
+    _check(fitted, cursor, last)
+    state, width = cursor.state, cursor.state.memory + cursor.horizon
+    ones = np.ones(state.series, np.int64)
+    origin = state.cutoff + 1 - state.memory
+    span = _span(
+        (
+            np.arange(state.series, dtype=np.int64) * width,
+            ones * (state.memory + first - 1),
+            ones * (state.memory + last),
+            ones * origin,
+        )
+    )
+    periods = (state.cutoff + 1, state.cutoff + cursor.horizon)
+    sources = _Sources(cursor.arrays(), state.statics, state.folds, state.older, periods)
+    return _computed(fitted, sources, span)
+
+
+def _check(fitted: FittedPlan, cursor: Cursor, last: int) -> None:
+    plan, state = fitted.plan, cursor.state
+    missing = sorted(set(plan.known_future) - cursor.known)
+    if missing:
+        raise UsageError(
+            f"known-future covariate `{missing[0]}` is missing beyond the cutoff",
+            where="the covariates of the forecast",
+            cure="give its values for every period of the horizon, null where not known",
+        )
+    if plan.memory > state.memory or not set(folds_of([plan])) <= set(state.folds):
+        raise ValueError("the state was not made for this plan")
+    if last > cursor.horizon or last - plan.lead > cursor.pushed:
+        raise ValueError(f"horizon {last}: {cursor.pushed} of {cursor.horizon} forecasts pushed")
+
+
+def _extended(
+    tail: NDArray[np.float32], future: NDArray[np.float32] | None, horizon: int
+) -> NDArray[np.float32]:
+    wide = np.full((tail.shape[0], tail.shape[1] + horizon), np.nan, np.float32)
+    wide[:, : tail.shape[1]] = tail
+    if future is not None:
+        wide[:, tail.shape[1] :] = future
+    return wide
+
+
+def _span(held: tuple[NDArray[np.int64], ...]) -> Span:
+    from lakecast.core.features import kernel
+
+    starts, begins, ends, origins = held
+    outs = np.concatenate([[0], np.cumsum(ends - begins)[:-1]]).astype(np.int64)
+    return kernel.Span(*(_frozen(a) for a in (starts, begins, ends, origins, outs)))  # type: ignore[arg-type]
+
+
+def _frozen(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """A contiguous read-only view: one form, so that a kernel is compiled once."""
+    view = np.ascontiguousarray(values).view()
+    view.flags.writeable = False
+    return view
+
+
+def _computed(fitted: FittedPlan, sources: _Sources, span: Span) -> Matrix:
+    from lakecast.core.features import kernel
+
+    counts = span.ends - span.begins
+    size = len(fitted.columns)
+    out = np.empty((size + 1, int(counts.sum())), np.float32)
+    older = _frozen(sources.older)
+    for name, program in programs(fitted.plan, sources.folds).items():
+        kernel.run(_frozen(sources.arrays[name]), span, program, older, out)
+    for index, column in enumerate(fitted.columns):
+        _other(fitted, column.feature, sources, span, out[index])
+    return out[:size].T, out[size]
+
+
+def _other(
+    fitted: FittedPlan,
+    feature: Feature,
+    sources: _Sources,
+    span: Span,
+    out: NDArray[np.float32],
+) -> None:
+    """Write a column that is no function of the series' own values."""
+    if feature.op in {"static", "encoded"}:
+        out[:] = np.repeat(_per_series(fitted, feature, sources), span.ends - span.begins)
+    elif feature.op == "calendar":
+        plan = fitted.plan
+        clock = (plan.frequency, plan.timezone, plan.holidays)
+        low, high = (period - feature.lag for period in sources.periods)
+        parts = calendar.table(feature.source, clock, low, high)[None]
+        _gather(parts, low, np.zeros(span.starts.size, np.int64), span, feature.lag, out)
+    elif feature.op == "pooled":
+        groups = sources.statics[feature.source].astype(np.int64)
+        _gather(fitted.pooled[feature.source], fitted.pooled_from, groups, span, feature.lag, out)
+
+
+def _gather(table, base, groups, span, lag, out) -> None:  # type: ignore[no-untyped-def]
+    from lakecast.core.features import kernel
+
+    kernel.gather(_frozen(table), base, _frozen(groups), span, (lag, out))
+
+
+def _per_series(
+    fitted: FittedPlan, feature: Feature, sources: _Sources
+) -> NDArray[np.float32]:
+    values = sources.statics[feature.source]
+    if feature.op == "encoded":
+        known = fitted.encodings[feature.source]
+        inside = (values >= 0) & (values < known.size - 1)
+        return known[np.where(inside, values, known.size - 1).astype(np.int64)].astype(np.float32)
+    return values
