@@ -1,0 +1,211 @@
+"""The report's language: numbers as people write them, metrics in plain words, the headline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from lakecast.core.calendar import Frequency
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from lakecast.report.data import Decision, Kind
+
+NOTHING: Final = "–"
+Style = Literal["number", "percent", "ratio", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricWords:
+    """How a metric is titled, told and written. `best` is the value a perfect forecast has."""
+
+    title: str
+    meaning: str
+    style: Style = "number"
+    best: float = 0.0
+
+
+METRICS: Final[dict[str, MetricWords]] = {
+    "rmsse": MetricWords(
+        "RMSSE",
+        "Error relative to simply repeating the last season on the same series, large misses "
+        "weighing more. Below 1 is better than repeating. Every series counts.",
+        "ratio",
+    ),
+    "mase": MetricWords(
+        "MASE", "As RMSSE, but every unit missed weighs the same, near or far.", "ratio"
+    ),
+    "rmse": MetricWords(
+        "RMSE", "Typical size of a miss in units of the target, large misses weighing more."
+    ),
+    "mae": MetricWords("MAE", "Average size of a miss, in units of the target."),
+    "wape": MetricWords("WAPE", "All misses added up, as a share of everything sold.", "percent"),
+    "smape": MetricWords(
+        "sMAPE", "Average miss as a share of the mean of forecast and actual.", "percent"
+    ),
+    "bias": MetricWords(
+        "Bias",
+        "Forecast in total minus sold in total, as a share of sold: above 0 means too much "
+        "stock, below 0 too little.",
+        "percent",
+    ),
+    "r2": MetricWords(
+        "R²", "Share of the ups and downs that the forecasts follow; 1 is all of it.", "ratio", 1.0
+    ),
+    "coverage": MetricWords(
+        "Coverage", "Share of actual values that fell inside the interval.", "percent", math.nan
+    ),
+    "pinball": MetricWords("Pinball", "Error of the interval's ends, in units of the target."),
+}
+"""In the order in which they are shown."""
+
+_UNITS: Final = {"h": "hour", "D": "day", "W": "week", "M": "month"}
+_EVERY: Final = {"h": "hourly", "D": "daily", "W": "weekly", "M": "monthly"}
+_SHORT: Final = {"ets": "ETS", "arima": "ARIMA"}
+
+
+def number(value: float | None) -> str:
+    """Three significant digits and separators: 1,234 · 12.3 · 0.0123 · – for null and NaN."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    size = abs(value)
+    if size >= 100 or value == int(value):
+        return _signed(f"{value:,.0f}")
+    decimals = 2 if size < 1e-12 else max(0, 2 - math.floor(math.log10(size)))
+    return _signed(f"{value:.{min(decimals, 6)}f}")
+
+
+def ratio(value: float | None) -> str:
+    """Three decimals, so that a column of them lines up."""
+    return NOTHING if value is None or not math.isfinite(value) else _signed(f"{value:,.3f}")
+
+
+def percent(value: float | None, *, sign: bool = False) -> str:
+    """0.1234 as 12.3%; `sign` writes the plus too."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    decimals = 0 if abs(value) >= 1 else 1
+    return _signed(f"{100 * value:{'+' if sign else ''},.{decimals}f}%")
+
+
+def count(value: int | None) -> str:
+    """A whole number with separators."""
+    return NOTHING if value is None else _signed(f"{value:,}")
+
+
+def money(value: float | None, currency: str = "") -> str:
+    """An amount without cents, behind its currency."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    amount = number(value) if abs(value) < 10 else _signed(f"{value:,.0f}")
+    return f"{currency}\u202f{amount}" if currency else amount
+
+
+def size(value: float | None) -> str:
+    """Bytes in decimal units: 1.5 MB."""
+    if value is None:
+        return NOTHING
+    for unit in ("B", "kB", "MB"):
+        if abs(value) < 1000:
+            return f"{number(value)} {unit}"
+        value /= 1000
+    return f"{number(value)} GB"
+
+
+def duration(seconds: float | None) -> str:
+    """0.4 s · 12 s · 3 min 05 s · 1 h 02 min."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def metric(name: str, value: float | None) -> str:
+    """A metric's value in that metric's style."""
+    style = METRICS[name].style if name in METRICS else "number"
+    return {"percent": percent, "ratio": ratio}.get(style, number)(value)
+
+
+def candidate(name: str | None) -> str:
+    """`gradient_boosting/direct` as "Gradient boosting, direct"."""
+    if not name:
+        return NOTHING
+    words = [_SHORT.get(part, part.replace("_", " ")) for part in name.split("/")]
+    text = ", ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def shown(value: str | None) -> str:
+    """A value of the data; null as "(none)"."""
+    return "(none)" if value is None else value
+
+
+def periods(frequency: str, many: int) -> str:
+    """`28 days`, `1 month`."""
+    return f"{many:,} {_UNITS[Frequency(frequency).unit]}{'s' * (many != 1)}"
+
+
+def every(frequency: str) -> str:
+    """`daily`, `weekly`, ..."""
+    return _EVERY[Frequency(frequency).unit]
+
+
+def moment(value: date | None) -> str:
+    """A date as `3 December 2017`, a timestamp with its time."""
+    if value is None:
+        return NOTHING
+    clock = f"{value:, %H:%M}" if hasattr(value, "hour") and (value.hour or value.minute) else ""
+    return f"{value.day} {value:%B %Y}{clock}"
+
+
+def headline(decision: Decision) -> str:
+    """How good the forecasts are, in one sentence."""
+    if decision.champion is None:
+        return "There is no forecast yet"
+    if decision.kind == "baseline" or decision.champion == decision.baseline:
+        return "No model beat the simple rules, so the best of them makes the forecasts"
+    if decision.gain is None or decision.gain != decision.gain:
+        return f"{candidate(decision.champion)} makes the forecasts"
+    share = percent(abs(decision.gain))
+    side = "smaller" if decision.gain >= 0 else "larger"
+    return f"Forecast errors are {share} {side} than with the best simple rule"
+
+
+def decided(decision: Decision) -> str:
+    """Who answers from now on, and why, in one sentence; empty where nobody does."""
+    if decision.champion is None:
+        return ""
+    who = candidate(decision.champion) + (f", version {decision.version}," if decision.version else "")
+    return f"{who} answers from now on{_WHY[decision.kind].format(inside(decision.challenger))}."
+
+
+_WHY: Final[dict[Kind, str]] = {
+    "first": ": the first model of this project to pass the gate",
+    "refresh": ": the same recipe as before, fit on newer data",
+    "replacement": ": it replaces the champion before it",
+    "baseline": ": a simple rule, because no model was better by enough",
+    "kept": " as before, because {} was not better by enough",
+    "rollback": ": someone went back to it",
+    "external": ": someone set it by hand in MLflow",
+    "none": "",
+}
+
+
+def inside(name: str | None) -> str:
+    """A candidate's words in the middle of a sentence; names like ETS keep their capitals."""
+    text = candidate(name) if name else "the challenger"
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _signed(text: str) -> str:
+    if text.startswith("-") and not text.strip("-0.,%"):
+        text = text[1:]
+    return text.replace("-", "\N{MINUS SIGN}")
