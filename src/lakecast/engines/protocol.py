@@ -52,3 +52,7 @@ class Exchange(Protocol):
         order of `buckets`. Memory is bounded: parts are spilled, not held.
         """
         ...
+
+
+class Engine(MapBlocks, Reduce, Exchange, Protocol):
+    """All facets of one engine; what stages take as a value."""

@@ -1,0 +1,83 @@
+"""The series there are: their buckets, their codes, and the statics that join covariates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+import xxhash
+
+from lakecast.columns import BUCKET, CODE
+from lakecast.core.panel.rows import COUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lakecast.core.panel.plan import PanelPlan
+
+SEED: Final = 42
+_JOINT: Final = "\x1f"
+
+
+def buckets_of(frame: pl.DataFrame, series: Sequence[str], buckets: int) -> NDArray[np.int32]:
+    """[n] XXH64, seed 42, of the UTF-8 values joined by U+001F, unsigned, mod `buckets`.
+
+    Numbers and dates are written as Polars casts them to texts; null is the empty text.
+    """
+    texts = frame.select(
+        pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in series], separator=_JOINT)
+    ).to_series()
+    hashes = (xxhash.xxh64_intdigest(text, seed=SEED) % buckets for text in texts)
+    return np.fromiter(hashes, dtype=np.int32, count=len(texts))
+
+
+def roster(
+    combinations: pl.DataFrame, plan: PanelPlan, known: pl.DataFrame | None, buckets: int
+) -> pl.DataFrame:
+    """Series columns, attributes, `series_code` and `bucket`, sorted by the series columns.
+
+    `combinations` are a survey's `series`. An attribute with several values is the one with the
+    most rows, then the smallest. `known` (series columns and codes of earlier panels) keep their
+    codes; new series follow the largest known code, in sorted order.
+    """
+    series = list(plan.columns.series)
+    one = combinations.select(series).unique().sort(series)
+    for name in plan.attributes:
+        one = one.join(_usual(combinations, series, name), on=series, how="left")
+    coded = _codes(one.sort(series), series, known)
+    return coded.with_columns(pl.Series(BUCKET, buckets_of(coded, series, buckets), dtype=pl.Int32))
+
+
+def ambiguous(combinations: pl.DataFrame, plan: PanelPlan) -> pl.DataFrame:
+    """How many series have several values of an attribute, as counts."""
+    series = list(plan.columns.series)
+    notes = []
+    for name in plan.attributes:
+        values = combinations.group_by(series).agg(pl.col(name).drop_nulls().n_unique())
+        if several := values.filter(pl.col(name) > 1).height:
+            notes.append(("ambiguous", name, several))
+    return pl.DataFrame(notes, schema=COUNTS, orient="row")
+
+
+def _usual(combinations: pl.DataFrame, series: list[str], name: str) -> pl.DataFrame:
+    seen = combinations.filter(pl.col(name).is_not_null())
+    weighed = seen.group_by(*series, name).agg(pl.col("rows").sum())
+    best = weighed.sort(
+        *series, pl.col("rows"), name, descending=[False] * len(series) + [True, False]
+    )
+    return best.unique(series, keep="first", maintain_order=True).drop("rows")
+
+
+def _codes(one: pl.DataFrame, series: list[str], known: pl.DataFrame | None) -> pl.DataFrame:
+    if known is None or known.is_empty():
+        return one.with_columns(pl.int_range(one.height, dtype=pl.Int32).alias(CODE))
+    kept = known.select(*(pl.col(c).cast(one.schema[c]) for c in series), pl.col(CODE))
+    joined = one.join(kept, on=series, how="left", maintain_order="left")
+    new = pl.col(CODE).is_null()
+    following = int(known[CODE].max()) + new.cast(pl.Int32).cum_sum()  # type: ignore[arg-type]
+    return joined.with_columns(
+        pl.when(new).then(following).otherwise(pl.col(CODE)).cast(pl.Int32).alias(CODE)
+    )

@@ -1,0 +1,135 @@
+"""What must be known of all rows before the first period is cut: a small, mergeable summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from lakecast.columns import BUCKET, LOAD
+from lakecast.core.panel.roster import buckets_of
+from lakecast.core.panel.rows import COUNTS, OFFSET, PERIOD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakecast.core.panel.plan import Measure, PanelPlan, Table
+    from lakecast.core.panel.rows import Ready
+
+ROWS: Final = "rows"
+LOW: Final = "_low"
+HIGH: Final = "_high"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """A summary of pieces of one table, merged in their order; each frame is sorted by its keys.
+
+    `periods`: `_period`, `rows`, `last` (the largest offset into the period).
+    `series`: the key columns and attributes, `rows`, `_low`, `_high` (offsets); one row a
+    combination, so a series whose attribute changes has several. `loads`: `bucket`, `_load`.
+    `texts`: `column`, `text`. `counts`: rows left out, as `COUNTS`.
+    """
+
+    periods: pl.DataFrame
+    series: pl.DataFrame
+    loads: pl.DataFrame
+    texts: pl.DataFrame
+    counts: pl.DataFrame
+
+    def vocabulary(self, name: str) -> tuple[str, ...]:
+        """The sorted texts of a measure."""
+        return tuple(self.texts.filter(pl.col("column") == name)["text"])
+
+
+def survey_sales(ready: Ready, plan: PanelPlan, *, load: str, buckets: int) -> Survey:
+    """The survey of one piece of `sales`, all of one load."""
+    rows = ready.rows
+    series = _series(rows, [*plan.columns.series, *plan.attributes])
+    touched = pl.Series(BUCKET, buckets_of(series, plan.columns.series, buckets), dtype=pl.Int32)
+    return Survey(
+        periods=_periods(rows),
+        series=series,
+        loads=pl.DataFrame([touched.unique().sort()]).with_columns(pl.lit(load).alias(LOAD)),
+        texts=_texts(rows, plan.sales.measures),
+        counts=ready.left_out,
+    )
+
+
+def survey_covariates(ready: Ready, table: Table) -> Survey:
+    """The survey of one piece of a covariate table: its periods, texts and rows left out."""
+    rows = ready.rows
+    return Survey(
+        periods=_periods(rows) if table.time else _NO_PERIODS,
+        series=pl.DataFrame(),
+        loads=pl.DataFrame(),
+        texts=_texts(rows, table.measures),
+        counts=ready.left_out,
+    )
+
+
+def merge_surveys(left: Survey, right: Survey) -> Survey:
+    """Both together. Associative; the order decides nothing but the order of equal work."""
+    keys = [c for c in left.series.columns if c not in {ROWS, LOW, HIGH}]
+    series = _both(left.series, right.series)
+    return Survey(
+        periods=_both(left.periods, right.periods)
+        .group_by(PERIOD)
+        .agg(pl.col(ROWS).sum(), pl.col("last").max())
+        .sort(PERIOD),
+        series=series.group_by(keys)
+        .agg(pl.col(ROWS).sum(), pl.col(LOW).min(), pl.col(HIGH).max())
+        .sort(keys, nulls_last=True)
+        if keys
+        else series,
+        loads=_both(left.loads, right.loads).unique().sort(pl.all()),
+        texts=_both(left.texts, right.texts).unique().sort("column", "text"),
+        counts=total_counts([left.counts, right.counts]),
+    )
+
+
+def total_counts(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Counts of the same kind and detail added up, sorted."""
+    return (
+        reduce(_both, counts, pl.DataFrame(schema=COUNTS))
+        .group_by("kind", "detail")
+        .agg(pl.col("count").sum())
+        .sort("kind", "detail")
+    )
+
+
+_NO_PERIODS: Final = pl.DataFrame(schema={PERIOD: pl.Int32(), ROWS: pl.Int64(), "last": pl.Int64()})
+
+
+def _both(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([left, right])
+
+
+def _periods(rows: pl.DataFrame) -> pl.DataFrame:
+    found = rows.group_by(PERIOD).agg(
+        pl.len().cast(pl.Int64).alias(ROWS), pl.col(OFFSET).max().alias("last")
+    )
+    return found.sort(PERIOD)
+
+
+def _series(rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    found = rows.group_by(keys).agg(
+        pl.len().cast(pl.Int64).alias(ROWS),
+        pl.col(OFFSET).min().alias(LOW),
+        pl.col(OFFSET).max().alias(HIGH),
+    )
+    return found.sort(keys, nulls_last=True)
+
+
+def _texts(rows: pl.DataFrame, measures: Sequence[Measure]) -> pl.DataFrame:
+    columns = [
+        pl.DataFrame({"text": rows[m.column].cast(pl.String).unique().drop_nulls()}).select(
+            pl.lit(m.name).alias("column"), pl.col("text").cast(pl.String)
+        )
+        for m in measures
+        if m.text
+    ]
+    empty = pl.DataFrame(schema={"column": pl.String(), "text": pl.String()})
+    return pl.concat([empty, *columns]).sort("column", "text")

@@ -1,0 +1,65 @@
+"""The facets of the local engine in one value."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from lakecast.engines.local.exchange import gather, spill
+from lakecast.engines.local.map import map_pieces
+from lakecast.engines.local.reduce import fold
+from lakecast.logs import Progresses, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalEngine:
+    """`engines.protocol.Engine` on threads of this process.
+
+    `workers` pieces run at a time; they must release the GIL to gain anything. `scratch` is the
+    folder that an exchange spills in (None: the system's temporary folder).
+    """
+
+    workers: int = 1
+    scratch: Path | None = None
+    progresses: Progresses = field(default_factory=Silent)
+
+    def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Iterator[R]:
+        """See `MapBlocks`; work starts when the first result is asked for."""
+        with self.progresses.bar(title, len(pieces)) as progress:
+            for result in map_pieces(work, pieces, self.workers):
+                progress.advance()
+                yield result
+
+    def reduce(
+        self, work: Callable[[T], R], merge: Callable[[R, R], R], pieces: Sequence[T], *, title: str
+    ) -> R:
+        """See `Reduce`. Raises `ValueError` for no pieces."""
+        return fold(merge, self.map(work, pieces, title=title))
+
+    def exchange(
+        self,
+        split: Callable[[T], Mapping[int, pa.Table]],
+        pieces: Sequence[T],
+        build: Callable[[int, Iterable[pa.Table]], R],
+        buckets: Sequence[int],
+        *,
+        title: str,
+    ) -> Iterator[R]:
+        """See `Exchange`; parts are spilled in `scratch` and gone when the iterator ends."""
+        if self.scratch:
+            self.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="exchange-", dir=self.scratch) as name:
+            folder = Path(name)
+            spill(self, split, pieces, folder, title=f"{title}: reading")
+            yield from self.map(partial(gather, build, folder), buckets, title=f"{title}: building")
