@@ -50,7 +50,8 @@ class Moments:
     @property
     def weekday(self) -> NDArray[np.int64]:
         """0 is Monday."""
-        return (self.days.astype(np.int64) + 3) % 7
+        weekday: NDArray[np.int64] = (self.days.astype(np.int64) + 3) % 7
+        return weekday
 
 
 def _local(hours: NDArray[np.datetime64], timezone: str) -> NDArray[np.datetime64]:
@@ -151,10 +152,12 @@ def _holidays(
     if part == "holidays_in_period":
         until = Moments(frequency, timezone, periods + 1).days
         return (np.searchsorted(found, until) - after).astype(np.float32)
-    to = (found[after] - days).astype(np.int64)
-    if part == "is_holiday":
-        return (to == 0).astype(np.float32)
-    if part == "days_to_holiday":
-        return np.minimum(to, CAP).astype(np.float32)
-    since = (days - found[np.searchsorted(found, days, "right") - 1]).astype(np.int64)
-    return np.minimum(since, CAP).astype(np.float32)
+    if part == "days_since_holiday":
+        before = found[np.searchsorted(found, days, "right") - 1]
+        return _capped(days - before)
+    to = _capped(found[after] - days)
+    return (to == 0).astype(np.float32) if part == "is_holiday" else to
+
+
+def _capped(gaps: NDArray[np.timedelta64]) -> NDArray[np.float32]:
+    return np.minimum(gaps.astype(np.int64), CAP).astype(np.float32)

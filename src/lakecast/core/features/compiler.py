@@ -117,7 +117,7 @@ def _folds(features: Features) -> Iterator[Column]:
 def _rolling(item: Rolling, source: str) -> Iterator[tuple[str, Feature]]:
     need = item.min_periods or item.window
     prefix = f"{source}_" if source else ""
-    stats = [(stat, stat, 0.0) for stat in item.stats]
+    stats: list[tuple[str, str, float]] = [(stat, stat, 0.0) for stat in item.stats]
     stats += [(f"q{level * 100:g}", "quantile", level) for level in item.quantiles]
     for label, stat, value in stats:
         yield (
@@ -153,7 +153,9 @@ def _default_covariate(name: str, scope: _Scope) -> Iterator[Column]:
     lag, window = scope.reach, defaults.season_window(scope.info)
     yield Column(f"{name}_lag_{lag}", lag, feature=Feature("lag", name, lag=lag))
     stat, label = ("ratio", "relative") if name == PRICE else ("mean", "rolling_mean")
-    feature = Feature("rolling", name, lag=lag, stat=stat, window=4 * window if name == PRICE else window)
+    feature = Feature(
+        "rolling", name, lag=lag, stat=stat, window=4 * window if name == PRICE else window
+    )
     yield Column(f"{name}_{label}_{feature.window}_lag_{lag}", lag, feature=feature)
 
 

@@ -33,7 +33,9 @@ class _Set:
 
 _SETS: Final[dict[Unit, _Set]] = {
     "h": _Set((24, 168), (24, 168), 3, 8760, ("hour", "weekday", "day"), ("month",)),
-    "D": _Set((7, 14, 28, 56), (7, 28), 3, 365, ("weekday", "day", "is_weekend"), ("week", "month")),
+    "D": _Set(
+        (7, 14, 28, 56), (7, 28), 3, 365, ("weekday", "day", "is_weekend"), ("week", "month")
+    ),
     "W": _Set((4, 8, 13, 26), (4, 13), 4, 52, ("day",), ("week", "month")),
     "M": _Set((3, 6, 12), (6, 12), 3, 12, (), ("month", "quarter")),
 }

@@ -59,8 +59,11 @@ class FittedPlan:
             plan=plan,
             cutoff=cutoff,
             pooled_from=start,
-            encodings=_under(arrays, "encoding:", np.float64),
-            pooled=_under(arrays, "pooled:", np.float32),
+            encodings=_under(arrays, "encoding:"),
+            pooled={
+                name: values.astype(np.float32)
+                for name, values in _under(arrays, "pooled:").items()
+            },
         )
 
 
@@ -117,9 +120,7 @@ def finish(plan: FeaturePlan, sums: Sums, cutoff: int) -> FittedPlan:
         plan=plan,
         cutoff=cutoff,
         encodings={name: _encoding(pairs) for name, pairs in sums.encoded.items()},
-        pooled={
-            name: _mean(pairs).astype(np.float32) for name, pairs in sums.pooled.items()
-        },
+        pooled={name: _mean(pairs).astype(np.float32) for name, pairs in sums.pooled.items()},
         pooled_from=sums.start,
     )
 
@@ -151,9 +152,7 @@ def _by_period(
     return _pairs(cells, block.target, size * periods).reshape(size, periods, 2)
 
 
-def _pairs(
-    cells: NDArray[np.int64], target: NDArray[np.float32], size: int
-) -> NDArray[np.float64]:
+def _pairs(cells: NDArray[np.int64], target: NDArray[np.float32], size: int) -> NDArray[np.float64]:
     keep = (cells >= 0) & ~np.isnan(target)
     cells, values = cells[keep], target[keep].astype(np.float64)
     sums = np.bincount(cells, values, minlength=size)
@@ -176,10 +175,10 @@ def _encoding(pairs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _under(
-    arrays: Mapping[str, NDArray[np.generic]], prefix: str, kind: type[np.floating]
-) -> dict[str, NDArray[np.floating]]:
+    arrays: Mapping[str, NDArray[np.generic]], prefix: str
+) -> dict[str, NDArray[np.float64]]:
     return {
-        name.removeprefix(prefix): values.astype(kind)
+        name.removeprefix(prefix): values.astype(np.float64)
         for name, values in arrays.items()
         if name.startswith(prefix)
     }

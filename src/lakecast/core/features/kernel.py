@@ -72,7 +72,10 @@ def run(values, span, program, older, out):  # type: ignore[no-untyped-def]
     `out` float32 [columns, rows].
     """
     whole, real = program
-    scratch = np.empty((3, whole[:, WINDOW].max() + 1))
+    widest = 1
+    for k in range(whole.shape[0]):
+        widest = max(widest, whole[k, WINDOW])
+    scratch = np.empty((3, widest + 1))
     for s in range(span.starts.shape[0]):
         y = values[span.starts[s] : span.starts[s] + span.ends[s]]
         rows = span.ends[s] - span.begins[s]
@@ -80,10 +83,13 @@ def run(values, span, program, older, out):  # type: ignore[no-untyped-def]
             column = out[whole[k, COLUMN], span.outs[s] : span.outs[s] + rows]
             first = span.begins[s] - whole[k, LAG]
             empty = min(max(-first, 0), rows)
-            column[:empty] = np.nan
+            for i in range(empty):
+                column[i] = np.nan
             where = (max(first, 0), span.ends[s] - whole[k, LAG], span.origins[s])
             if whole[k, OP] == _FOLD:
-                _fold(y, where, (whole[k, SEASON], real[k]), older[s, whole[k, SLOT]], column[empty:])
+                _fold(
+                    y, where, (whole[k, SEASON], real[k]), older[s, whole[k, SLOT]], column[empty:]
+                )
             else:
                 _fill(y, where, (whole[k], real[k]), scratch, column[empty:])
 
@@ -106,7 +112,7 @@ def summarise(values, ends, starts, origins, summary):  # type: ignore[no-untype
     for s in range(starts.shape[0]):
         for p in range(ends[s]):
             v = values[starts[s] + p]
-            if v == v:  # noqa: PLR0124 - a null is not equal to itself
+            if not np.isnan(v):
                 summary[s, 0] += 1.0
                 summary[s, 3] += v
                 if v != 0.0:
@@ -115,18 +121,19 @@ def summarise(values, ends, starts, origins, summary):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
-def gather(table, base, groups, span, where):  # type: ignore[no-untyped-def]
-    """Write `table[groups[s], period - lag - base]`; null outside the table.
+def gather(table, groups, span, lag, out):  # type: ignore[no-untyped-def]
+    """Write to `out` [rows] the value of each series' group `lag` periods before each row.
 
-    `where` is (lag, out): `out` float32 [rows]. A group below 0 is null.
+    `table` is (float32 [groups, periods], its first period); outside of it is null.
     """
-    lag, out = where
+    values, base = table
     for s in range(span.starts.shape[0]):
         shift = span.origins[s] - lag - base
-        row = groups[s]
+        group = groups[s]
+        known = 0 <= group < values.shape[0]
         for i in range(span.begins[s], span.ends[s]):
-            inside = row >= 0 and 0 <= shift + i < table.shape[1]
-            out[span.outs[s] + i - span.begins[s]] = table[row, shift + i] if inside else np.nan
+            inside = known and 0 <= shift + i < values.shape[1]
+            out[span.outs[s] + i - span.begins[s]] = values[group, shift + i] if inside else np.nan
 
 
 @njit(nogil=True, cache=True)
@@ -165,7 +172,7 @@ def _suffix_sums(y, border, window, scratch):  # type: ignore[no-untyped-def]
     scratch[0, window] = scratch[1, window] = 0.0
     for j in range(window - 1, -1, -1):
         p = border - window + j
-        if p >= 0 and y[p] == y[p]:  # noqa: PLR0124
+        if p >= 0 and not np.isnan(y[p]):
             total += y[p]
             count += 1.0
         scratch[0, j] = total
@@ -183,7 +190,7 @@ def _mean(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
         if p == border + window:
             _suffix_sums(y, p, window, scratch)
             border, total, count = p, 0.0, 0.0
-        if y[p] == y[p]:  # noqa: PLR0124
+        if not np.isnan(y[p]):
             total += y[p]
             count += 1.0
         if p >= first:
@@ -205,10 +212,10 @@ def _shape(op, value, mean):  # type: ignore[no-untyped-def]
 def _suffix_squares(y, border, window, scratch):  # type: ignore[no-untyped-def]
     """As `_suffix_sums` for count, sum and squares relative to the pivot, which is returned."""
     pivot, count, total, squares = 0.0, 0.0, 0.0, 0.0
-    scratch[:, window] = 0.0
+    scratch[0, window] = scratch[1, window] = scratch[2, window] = 0.0
     for j in range(window - 1, -1, -1):
         p = border - window + j
-        if p >= 0 and y[p] == y[p]:  # noqa: PLR0124
+        if p >= 0 and not np.isnan(y[p]):
             if count == 0.0:
                 pivot = np.float64(y[p])
             d = y[p] - pivot
@@ -228,7 +235,7 @@ def _std(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
         if p == border + window:
             left = _suffix_squares(y, p, window, scratch)
             border, count, total, squares = p, 0.0, 0.0, 0.0
-        if y[p] == y[p]:  # noqa: PLR0124
+        if not np.isnan(y[p]):
             if count == 0.0:
                 right = np.float64(y[p])
             d = y[p] - right
@@ -259,7 +266,7 @@ def _suffix_extremes(y, border, how, scratch):  # type: ignore[no-untyped-def]
     scratch[0, window], scratch[1, window] = np.inf, 0.0
     for j in range(window - 1, -1, -1):
         p = border - window + j
-        if p >= 0 and y[p] == y[p]:  # noqa: PLR0124
+        if p >= 0 and not np.isnan(y[p]):
             low = min(low, sign * y[p])
             count += 1.0
         scratch[0, j], scratch[1, j] = low, count
@@ -277,7 +284,7 @@ def _extreme(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
         if p == border + window:
             _suffix_extremes(y, p, (window, sign), scratch)
             border, low, count = p, np.inf, 0.0
-        if y[p] == y[p]:  # noqa: PLR0124
+        if not np.isnan(y[p]):
             low = min(low, sign * y[p])
             count += 1.0
         if p >= first:
@@ -295,11 +302,9 @@ def _quantile(y, where, how, held, out):  # type: ignore[no-untyped-def]
     n = 0
     for p in range(oldest, last):
         gone = p - window
-        if gone >= oldest and y[gone] == y[gone]:  # noqa: PLR0124
-            at = np.searchsorted(held[:n], y[gone])
-            held[at : n - 1] = held[at + 1 : n]
-            n -= 1
-        if y[p] == y[p]:  # noqa: PLR0124
+        if gone >= oldest and not np.isnan(y[gone]):
+            n = _remove(held, n, y[gone])
+        if not np.isnan(y[p]):
             n = _insert(held, n, y[p])
         if p >= first:
             out[p - first] = _between(held, n, level) if n >= need else np.nan
@@ -313,6 +318,16 @@ def _insert(held, n, value):  # type: ignore[no-untyped-def]
         at -= 1
     held[at] = value
     return n + 1
+
+
+@njit(nogil=True, cache=True)
+def _remove(held, n, value):  # type: ignore[no-untyped-def]
+    at = 0
+    while held[at] != value:
+        at += 1
+    for k in range(at, n - 1):
+        held[k] = held[k + 1]
+    return n - 1
 
 
 @njit(nogil=True, cache=True)
@@ -332,7 +347,7 @@ def _seasonal(y, where, how, season, out):  # type: ignore[no-untyped-def]
         pivot, n, total, squares = 0.0, 0.0, 0.0, 0.0
         low, high = np.inf, -np.inf
         for q in range(p, max(p - season * window, -1), -season):
-            if y[q] == y[q]:  # noqa: PLR0124
+            if not np.isnan(y[q]):
                 if n == 0.0:
                     pivot = np.float64(y[q])
                 d = y[q] - pivot
@@ -364,18 +379,25 @@ def _fold(y, where, how, older, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _step(how, state, value):  # type: ignore[no-untyped-def]
-    """One more value; nulls change nothing. Variance as in Welford 1962; ewm unadjusted."""
-    kind, alpha = how
+    """One more value; nulls change nothing."""
     n, a, b = state
-    if value != value:  # noqa: PLR0124
+    if np.isnan(value):
         return n, a, b
     v = np.float64(value)
-    if kind == _F_MEAN:
+    if how[0] == _F_MEAN:
         return n + 1.0, a + v, b
-    if kind == _F_ABS:
+    if how[0] == _F_ABS:
         return n + 1.0, a + abs(v), b
     if n == 0.0:
         return 1.0, v, 0.0
+    return _moved(how, state, v)
+
+
+@njit(nogil=True, cache=True)
+def _moved(how, state, v):  # type: ignore[no-untyped-def]
+    """From the second value on. Variance as in Welford 1962; ewm unadjusted (Finch 2009)."""
+    kind, alpha = how
+    n, a, b = state
     d = v - a
     if kind == _F_STD:
         mean = a + d / (n + 1.0)
@@ -388,7 +410,7 @@ def _step(how, state, value):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _read(kind, state):  # type: ignore[no-untyped-def]
     n, a, b = state
-    if n == 0.0 or (n == 1.0 and (kind == _F_STD or kind == _F_EWM_STD)):
+    if n < (2.0 if kind in (_F_STD, _F_EWM_STD) else 1.0):
         return np.nan
     if kind == _F_MEAN:
         return a / n
@@ -396,6 +418,4 @@ def _read(kind, state):  # type: ignore[no-untyped-def]
         return a / n if a > 0.0 else 1.0
     if kind == _F_STD:
         return np.sqrt(b / (n - 1.0))
-    if kind == _F_EWM_STD:
-        return np.sqrt(b)
-    return a
+    return np.sqrt(b) if kind == _F_EWM_STD else a

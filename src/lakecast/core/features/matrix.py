@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lakecast.core.features import calendar
-from lakecast.core.features.program import SCALE, folds_of, programs
+from lakecast.core.features.program import folds_of, frozen, programs
 from lakecast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lakecast.core.block import Block, Future
     from lakecast.core.features.encode import FittedPlan
     from lakecast.core.features.kernel import Span
-    from lakecast.core.features.plan import Feature
+    from lakecast.core.features.plan import Column, Feature
     from lakecast.core.features.program import Fold
     from lakecast.core.features.state import State
 
@@ -39,7 +39,11 @@ class _Sources:
     statics: Mapping[str, NDArray[np.float32]]
     folds: tuple[Fold, ...]
     older: NDArray[np.float64]
-    periods: tuple[int, int]
+    periods: tuple[int, int]  # the first and the last of the calendar
+
+    @property
+    def series(self) -> int:
+        return int(self.older.shape[0])
 
 
 def kept(block: Block, start: int | None) -> NDArray[np.bool_]:
@@ -155,63 +159,49 @@ def _span(held: tuple[NDArray[np.int64], ...]) -> Span:
 
     starts, begins, ends, origins = held
     outs = np.concatenate([[0], np.cumsum(ends - begins)[:-1]]).astype(np.int64)
-    return kernel.Span(*(_frozen(a) for a in (starts, begins, ends, origins, outs)))  # type: ignore[arg-type]
-
-
-def _frozen(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    """A contiguous read-only view: one form, so that a kernel is compiled once."""
-    view = np.ascontiguousarray(values).view()
-    view.flags.writeable = False
-    return view
+    return kernel.Span(frozen(starts), frozen(begins), frozen(ends), frozen(origins), frozen(outs))
 
 
 def _computed(fitted: FittedPlan, sources: _Sources, span: Span) -> Matrix:
     from lakecast.core.features import kernel
 
-    counts = span.ends - span.begins
     size = len(fitted.columns)
-    out = np.empty((size + 1, int(counts.sum())), np.float32)
-    older = _frozen(sources.older)
+    out = np.empty((size + 1, int((span.ends - span.begins).sum())), np.float32)
+    older = frozen(sources.older)
     for name, program in programs(fitted.plan, sources.folds).items():
-        kernel.run(_frozen(sources.arrays[name]), span, program, older, out)
+        kernel.run(frozen(sources.arrays[name]), span, program, older, out)
     for index, column in enumerate(fitted.columns):
-        _other(fitted, column.feature, sources, span, out[index])
+        if column.feature.op in {"static", "encoded"}:
+            values = _per_series(fitted, column, sources.statics[column.feature.source])
+            out[index] = np.repeat(values, span.ends - span.begins)
+        elif column.feature.op in {"calendar", "pooled"}:
+            table, groups = _table(fitted, column.feature, sources)
+            kernel.gather(table, groups, span, column.feature.lag, out[index])
     return out[:size].T, out[size]
 
 
-def _other(
-    fitted: FittedPlan,
-    feature: Feature,
-    sources: _Sources,
-    span: Span,
-    out: NDArray[np.float32],
-) -> None:
-    """Write a column that is no function of the series' own values."""
-    if feature.op in {"static", "encoded"}:
-        out[:] = np.repeat(_per_series(fitted, feature, sources), span.ends - span.begins)
-    elif feature.op == "calendar":
-        plan = fitted.plan
-        clock = (plan.frequency, plan.timezone, plan.holidays)
-        low, high = (period - feature.lag for period in sources.periods)
-        parts = calendar.table(feature.source, clock, low, high)[None]
-        _gather(parts, low, np.zeros(span.starts.size, np.int64), span, feature.lag, out)
-    elif feature.op == "pooled":
-        groups = sources.statics[feature.source].astype(np.int64)
-        _gather(fitted.pooled[feature.source], fitted.pooled_from, groups, span, feature.lag, out)
-
-
-def _gather(table, base, groups, span, lag, out) -> None:  # type: ignore[no-untyped-def]
-    from lakecast.core.features import kernel
-
-    kernel.gather(_frozen(table), base, _frozen(groups), span, (lag, out))
-
-
 def _per_series(
-    fitted: FittedPlan, feature: Feature, sources: _Sources
+    fitted: FittedPlan, column: Column, values: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    values = sources.statics[feature.source]
-    if feature.op == "encoded":
-        known = fitted.encodings[feature.source]
+    """[S]; categories the plan does not know are null, or encoded as the mean over all."""
+    if column.feature.op == "encoded":
+        known = fitted.encodings[column.feature.source]
         inside = (values >= 0) & (values < known.size - 1)
         return known[np.where(inside, values, known.size - 1).astype(np.int64)].astype(np.float32)
-    return values
+    if not column.categories:
+        return values
+    return np.where((values >= 0) & (values < column.categories), values, np.float32(np.nan))
+
+
+def _table(
+    fitted: FittedPlan, feature: Feature, sources: _Sources
+) -> tuple[tuple[NDArray[np.float32], int], NDArray[np.int64]]:
+    """A table by group and period with its first period, and each series' group (-1: none)."""
+    if feature.op == "pooled":
+        groups = np.nan_to_num(sources.statics[feature.source], nan=-1.0).astype(np.int64)
+        return (frozen(fitted.pooled[feature.source]), fitted.pooled_from), frozen(groups)
+    plan = fitted.plan
+    low, high = (period - feature.lag for period in sources.periods)
+    clock = (plan.frequency, plan.timezone, plan.holidays)
+    parts = calendar.table(feature.source, clock, low, high)
+    return (frozen(parts[None]), low), frozen(np.zeros(sources.series, np.int64))

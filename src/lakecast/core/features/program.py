@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -12,12 +12,23 @@ from lakecast.core.features.plan import Column, Feature, FeaturePlan
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from lakecast.core.features.kernel import Folds, Program
+
+T = TypeVar("T", bound=np.generic)
 
 Fold = tuple[str, float]
 """A running statistic of the target: its name in `kernel.FOLDS`, and the alpha of an ewm."""
 
 SCALE: Fold = ("abs", 0.0)
+
+
+def frozen(values: NDArray[T]) -> NDArray[T]:
+    """A contiguous read-only view: the one form kernels take, so that they compile once."""
+    view = np.ascontiguousarray(values).view()
+    view.flags.writeable = False
+    return view
 
 
 def folds_of(plans: Iterable[FeaturePlan]) -> tuple[Fold, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lakecast.core.features.program import Fold, folds_of, packed
+from lakecast.core.features.program import Fold, folds_of, frozen, packed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class State:
     @property
     def memory(self) -> int:
         """W."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -75,6 +75,15 @@ class State:
         """[S] mean of the values that are not null; NaN where there is none."""
         count = self.summary[:, 0]
         return np.where(count > 0, self.summary[:, 3] / np.maximum(count, 1), np.nan)
+
+    def tail(self, periods: int) -> NDArray[np.float32]:
+        """[S, periods] last values of the target, null on the left.
+
+        Raises `ValueError` where the state holds fewer.
+        """
+        if periods > self.memory:
+            raise ValueError(f"the state holds {self.memory} values, {periods} are needed")
+        return self.values[:, self.memory - periods :]
 
     def select(self, indices: NDArray[np.integer] | NDArray[np.bool_]) -> State:
         """The series at the indices (or under the mask), in that order."""
@@ -181,7 +190,7 @@ def state_at(
         raise ValueError(f"a series of the block ends before the cutoff {cutoff}")
     width = max(1, memory, *(plan.memory for plan in plans))
     folds = folds_of(plans)
-    values = _frozen(block.target)
+    values = frozen(block.target)
     starts, origins = block.starts[:-1], block.first.astype(np.int64)
     names = sorted({name for plan in plans for name in plan.covariates})
     return State(
@@ -215,7 +224,7 @@ def advance(
     starts = np.arange(size, dtype=np.int64) * longer.shape[1]
     gone = np.full(size, periods, np.int64)
     origins = np.full(size, state.cutoff + 1 - state.memory, np.int64)
-    flat = _frozen(longer.reshape(-1))
+    flat = frozen(longer.reshape(-1))
     missing = np.full_like(new, np.nan)
     return replace(
         state,
@@ -283,14 +292,9 @@ def _summarised(
     return summary
 
 
-def _frozen(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A contiguous read-only view: one form, so that a kernel is compiled once."""
-    view = np.ascontiguousarray(values, np.float32).view()
-    view.flags.writeable = False
-    return view
-
-
-def _under(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> dict[str, NDArray[np.float32]]:
+def _under(
+    arrays: Mapping[str, NDArray[np.generic]], prefix: str
+) -> dict[str, NDArray[np.float32]]:
     return {
         name.removeprefix(prefix): values.astype(np.float32)
         for name, values in arrays.items()
