@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lakecast.core.splits import Window
 
 
+_ALL = slice(None)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fold:
     """The S series that had begun by a window's cutoff, in panel order; H horizons.
@@ -106,14 +109,17 @@ def fold(blocks: Iterable[Block], window: Window, shape: tuple[int, int, int]) -
 
 
 def score(
-    fold: Fold, forecast: NDArray[np.float64], groups: tuple[int, ...]
+    fold: Fold, forecast: NDArray[np.float64], groups: tuple[int, ...], part: slice = _ALL
 ) -> NDArray[np.float64]:
-    """[S, G + 1, 14] stats by horizon group (last horizon of each), then over all horizons."""
-    terms = metrics.errors(forecast, fold.scored)
-    starts = [0, *groups[:-1]]
-    by_group = np.add.reduceat(terms, starts, axis=1)
+    """[S, G + 1, 14] stats by horizon group (last horizon of each), then over all horizons.
+
+    Of the series in `part` alone, where it is given.
+    """
+    terms = metrics.errors(forecast[part], fold.scored[part])
+    by_group = np.add.reduceat(terms, [0, *groups[:-1]], axis=1)
     whole = by_group.sum(axis=1, keepdims=True)
-    return metrics.units(np.concatenate([by_group, whole], axis=1), fold.scales)
+    scale = metrics.Scales(absolute=fold.scales.absolute[part], squared=fold.scales.squared[part])
+    return metrics.units(np.concatenate([by_group, whole], axis=1), scale)
 
 
 def totals(fold: Fold, forecast: NDArray[np.float64]) -> NDArray[np.float64]:

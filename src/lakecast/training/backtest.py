@@ -1,0 +1,220 @@
+"""The rolling-origin backtest: every candidate's forecasts in every window, kept to be recombined.
+
+Nothing here fits: a `Bench` makes the forecasts of a candidate at a window's cutoff. What is done
+is handed to a `Checkpoint`, so that a killed backtest goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+import polars as pl
+
+from lakecast.columns import ACTUAL, ANSWER, CANDIDATE, CODE, CUTOFF, FORECAST, HORIZON, WINDOW
+from lakecast.core import folds, metrics
+from lakecast.logs import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lakecast.core.block import PanelInfo
+    from lakecast.core.folds import Fold
+    from lakecast.core.splits import Window
+    from lakecast.logs import Progresses
+
+BASELINE: Final = "baseline"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """What is told of a candidate. `family` is `baseline` for those that learn nothing.
+
+    `nested`: it is a choice between others, so window 0 is forecast for its intervals only.
+    """
+
+    name: str
+    family: str
+    strategy: str = ""
+    params: Mapping[str, float | int | str] = field(default_factory=dict)
+    nested: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecasts:
+    """A candidate in a window: values [S, H] without nulls, and the source of each series [S]."""
+
+    values: NDArray[np.float64]
+    source: NDArray[np.str_]
+
+
+class Bench(Protocol):
+    """Fits a candidate at a window's cutoff, on nothing later, and forecasts every series."""
+
+    def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
+        """Forecasts of the series that had begun by the cutoff, in panel order."""
+        ...
+
+
+class Checkpoint(Protocol):
+    """Where finished work survives a kill."""
+
+    def done(self, candidate: str, window: int) -> pl.DataFrame | None:
+        """What `keep` was given, or None."""
+        ...
+
+    def keep(self, candidate: str, window: int, frame: pl.DataFrame) -> None:
+        """Columns `series_code`, `horizon`, `forecast`, `source`; by series, then horizon."""
+        ...
+
+
+class Forgetful:
+    """A checkpoint that keeps nothing."""
+
+    def done(self, candidate: str, window: int) -> None:
+        """Nothing was kept."""
+
+    def keep(self, candidate: str, window: int, frame: pl.DataFrame) -> None:
+        """Keep nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backtest:
+    """Forecasts by (candidate, window), over the folds they are scored against, oldest first."""
+
+    folds: tuple[Fold, ...]
+    groups: tuple[int, ...]
+    candidates: tuple[Candidate, ...]
+    forecasts: Mapping[tuple[str, int], Forecasts]
+
+    @property
+    def scored(self) -> tuple[Fold, ...]:
+        """Folds that count: all but the first, which screens and which no choice precedes.
+
+        With one window only, that one, and the figures are those of the choice's own data.
+        """
+        return self.folds[1:] or self.folds
+
+    def of(self, name: str, fold: Fold) -> NDArray[np.float64]:
+        """[S, H] forecasts of a candidate."""
+        return self.forecasts[name, fold.window.index].values
+
+    def candidate(self, name: str) -> Candidate:
+        """The candidate of a name."""
+        return next(one for one in self.candidates if one.name == name)
+
+    def add(self, candidate: Candidate, forecasts: Mapping[int, Forecasts]) -> Backtest:
+        """This backtest with one candidate more; `forecasts` by window."""
+        more = {(candidate.name, window): held for window, held in forecasts.items()}
+        return replace(
+            self,
+            candidates=(*self.candidates, candidate),
+            forecasts={**self.forecasts, **more},
+        )
+
+    def by_series(self, name: str, metric: str | None = None) -> NDArray[np.float64]:
+        """[U, 14] stats of each series seen in a scored window, summed over those windows.
+
+        With a metric, only of rows whose class may rank under it.
+        """
+        every = np.unique(np.concatenate([fold.codes for fold in self.scored]))
+        out = np.zeros((len(every), len(metrics.STATS)))
+        for fold in self.scored:
+            stats = folds.totals(fold, self.of(name, fold))
+            if metric is not None:
+                stats = np.where(folds.ranked(fold, metric)[fold.classes, None], stats, 0.0)
+            out[np.searchsorted(every, fold.codes)] += stats
+        return out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hooks:
+    """Where a backtest keeps its work and says how far it is."""
+
+    checkpoint: Checkpoint = field(default_factory=Forgetful)
+    progress: Progresses = field(default_factory=Silent)
+
+
+def run_backtest(
+    bench: Bench,
+    candidates: Sequence[Candidate],
+    folds: Sequence[Fold],
+    groups: tuple[int, ...],
+    hooks: Hooks | None = None,
+) -> Backtest:
+    """Forecast every candidate in every fold, window by window."""
+    hooks = hooks or Hooks()
+    held: dict[tuple[str, int], Forecasts] = {}
+    with hooks.progress.bar("backtest", len(folds) * len(candidates), "fits") as bar:
+        for fold in folds:
+            for candidate in candidates:
+                held[candidate.name, fold.window.index] = one(bench, candidate, fold, hooks)
+                bar.advance()
+    return Backtest(folds=tuple(folds), groups=groups, candidates=tuple(candidates), forecasts=held)
+
+
+def one(bench: Bench, candidate: Candidate, fold: Fold, hooks: Hooks) -> Forecasts:
+    """A candidate's forecasts in a fold: from the checkpoint, or made and kept."""
+    index = fold.window.index
+    kept = hooks.checkpoint.done(candidate.name, index)
+    if kept is not None:
+        return _read(kept, fold)
+    made = bench.forecast(candidate, fold.window)
+    hooks.checkpoint.keep(candidate.name, index, _written(made, fold))
+    return made
+
+
+def _written(forecasts: Forecasts, fold: Fold) -> pl.DataFrame:
+    series, horizon = forecasts.values.shape
+    return pl.DataFrame(
+        {
+            CODE: np.repeat(fold.codes, horizon),
+            HORIZON: np.tile(np.arange(1, horizon + 1, dtype=np.int32), series),
+            FORECAST: forecasts.values.ravel(),
+            ANSWER: pl.Series(forecasts.source.tolist(), dtype=pl.String).gather(
+                np.repeat(np.arange(series), horizon)
+            ),
+        }
+    )
+
+
+def _read(frame: pl.DataFrame, fold: Fold) -> Forecasts:
+    ordered = frame.sort(CODE, HORIZON, maintain_order=True)
+    values = ordered[FORECAST].to_numpy().reshape(fold.actual.shape)
+    source = ordered[ANSWER].to_numpy().astype(np.str_).reshape(fold.actual.shape)[:, 0]
+    return Forecasts(values=values, source=source)
+
+
+def rows(backtest: Backtest, info: PanelInfo, names: Sequence[str] | None = None) -> pl.DataFrame:
+    """The rows of the table `backtest`, by candidate, window, series and horizon.
+
+    Columns: candidate, window, series_code, the panel's time, cutoff, horizon, forecast, actual,
+    source. Times are as `Frequency.start` gives them; `actual` is null where it is not known.
+    """
+    chosen = [c for c in backtest.candidates if names is None or c.name in names]
+    parts = [
+        _rows(backtest, info, candidate, fold)
+        for candidate in chosen
+        for fold in (backtest.scored if candidate.nested else backtest.folds)
+    ]
+    return pl.concat(parts)
+
+
+def _rows(backtest: Backtest, info: PanelInfo, candidate: Candidate, fold: Fold) -> pl.DataFrame:
+    frame = _written(backtest.forecasts[candidate.name, fold.window.index], fold)
+    start = info.frequency.start
+    cutoff = fold.window.cutoff
+    return frame.select(
+        pl.lit(candidate.name).alias(CANDIDATE),
+        pl.lit(fold.window.index, dtype=pl.Int32).alias(WINDOW),
+        CODE,
+        pl.Series(info.columns.time, start(cutoff + frame[HORIZON].to_numpy())),
+        pl.lit(pl.Series(CUTOFF, start(np.array([cutoff])))).first().alias(CUTOFF),
+        HORIZON,
+        FORECAST,
+        pl.Series(ACTUAL, fold.actual.ravel()).fill_nan(None),
+        ANSWER,
+    )
