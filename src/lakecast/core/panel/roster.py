@@ -30,7 +30,7 @@ def buckets_of(frame: pl.DataFrame, series: Sequence[str], buckets: int) -> NDAr
     texts = frame.select(
         pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in series], separator=_JOINT)
     ).to_series()
-    hashes = (xxhash.xxh64_intdigest(text, seed=SEED) % buckets for text in texts)
+    hashes = (xxhash.xxh64_intdigest(text.encode(), seed=SEED) % buckets for text in texts)
     return np.fromiter(hashes, dtype=np.int32, count=len(texts))
 
 

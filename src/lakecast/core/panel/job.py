@@ -1,0 +1,120 @@
+"""The work on one piece and on one bucket, once the survey has settled what there is.
+
+split_sales, split_covariates      a piece to parts by bucket; on every worker
+assemble                           the parts of one bucket to its tables
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lakecast.columns import BUCKET, CODE
+from lakecast.core.panel.aggregate import finish, lift, merge
+from lakecast.core.panel.build import Built, Parts, build
+from lakecast.core.panel.covariates import Values, by_series, own
+from lakecast.core.panel.plan import SALES
+from lakecast.core.panel.rows import PERIOD, Aids, covariate_rows, sales_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakecast.core.panel.plan import Measure, PanelPlan, Table
+
+_BY: tuple[str, str] = (CODE, PERIOD)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """Everything that splitting and building need.
+
+    `roster`: the series with their statics, codes and buckets. `joined`: the covariate tables small
+    enough to be given to every bucket. `lasts`: the last period of each table that is shuffled.
+    """
+
+    plan: PanelPlan
+    cutoff: int
+    roster: pl.DataFrame
+    aids: Aids = field(default_factory=Aids)
+    joined: tuple[Values, ...] = ()
+    lasts: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def shuffled(plan: PanelPlan) -> tuple[Table, ...]:
+    """The covariate tables as large as the panel itself: by series and time.
+
+    The others have fewer keys than there are series, or no time, and are given to every bucket.
+    """
+    whole = set(plan.columns.series)
+    return tuple(table for table in plan.tables if table.time and set(table.keys) == whole)
+
+
+def split_sales(piece: pl.DataFrame, job: Job) -> dict[int, pl.DataFrame]:
+    """Parts by bucket of the rows up to the cutoff whose series are in the roster."""
+    rows = sales_rows(piece, job.plan, job.aids).rows.filter(pl.col(PERIOD) <= job.cutoff)
+    return _split(rows, job.plan.sales.measures, job)
+
+
+def split_covariates(piece: pl.DataFrame, table: Table, job: Job) -> dict[int, pl.DataFrame]:
+    """Parts by bucket of the rows of a shuffled table whose series are in the roster."""
+    rows = covariate_rows(piece, table, job.plan, job.aids).rows
+    kinds = {key: job.roster.schema[key] for key in table.keys}
+    cast = rows.with_columns(pl.col(key).cast(kind, strict=False) for key, kind in kinds.items())
+    return _split(cast, table.measures, job)
+
+
+def reduce_covariates(piece: pl.DataFrame, table: Table, job: Job) -> pl.DataFrame:
+    """Parts by the table's own keys of a table that is given to every bucket."""
+    rows = covariate_rows(piece, table, job.plan, job.aids).rows
+    keys = table_keys(table)
+    return merge(lift(rows, keys, table.measures, job.aids), keys, table.measures)
+
+
+def table_keys(table: Table) -> list[str]:
+    """What the reduced rows of a table are distinct by."""
+    return [*table.keys, *([PERIOD] if table.time else [])]
+
+
+def assemble(bucket: int, parts: Mapping[str, Sequence[pl.DataFrame]], job: Job) -> Built:
+    """Build a bucket from its parts by table, each table's in the order of its pieces."""
+    plan = job.plan
+    roster = job.roster.filter(pl.col(BUCKET) == bucket)
+    codes = roster[CODE]
+    own_tables = [
+        by_series(
+            table, _finished(parts.get(table.name, ()), table.measures), job.lasts[table.name]
+        )
+        for table in shuffled(plan)
+    ]
+    given = [own(values, codes) for values in job.joined if values.table.time]
+    order = {table.name: place for place, table in enumerate(plan.tables)}
+    joined = sorted([*own_tables, *given], key=lambda values: order[values.table.name])
+    return build(
+        Parts(
+            bucket=bucket,
+            roster=roster,
+            sales=_finished(parts.get(SALES, ()), plan.sales.measures),
+            joined=tuple(joined),
+        ),
+        plan,
+        job.cutoff,
+    )
+
+
+def _split(rows: pl.DataFrame, measures: Sequence[Measure], job: Job) -> dict[int, pl.DataFrame]:
+    series = list(job.plan.columns.series)
+    numbered = rows.join(job.roster.select(*series, CODE), on=series, maintain_order="left")
+    parts = merge(lift(numbered, _BY, measures, job.aids), _BY, measures)
+    placed = parts.join(job.roster.select(CODE, BUCKET), on=CODE, maintain_order="left")
+    split = placed.partition_by(BUCKET, as_dict=True, include_key=False)
+    return {int(bucket): part for (bucket,), part in split.items()}
+
+
+def _finished(parts: Sequence[pl.DataFrame], measures: Sequence[Measure]) -> pl.DataFrame:
+    if not parts:
+        kinds = {CODE: pl.Int32(), PERIOD: pl.Int32(), **{m.name: pl.Float64() for m in measures}}
+        return pl.DataFrame(schema=kinds)
+    return finish(merge(pl.concat(parts), _BY, measures), _BY, measures).drop("_rows")

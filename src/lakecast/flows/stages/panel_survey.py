@@ -1,0 +1,149 @@
+"""The first pass of the stage `panel`: what must be known of all rows before any is aggregated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lakecast.columns import LOAD, ROW
+from lakecast.core.panel import repeats
+from lakecast.core.panel.plan import SALES, PanelPlan, Table, resolve
+from lakecast.core.panel.roster import ambiguous
+from lakecast.core.panel.rows import COUNTS, PERIOD, Aids, covariate_rows, lookup_rows, sales_rows
+from lakecast.core.panel.survey import (
+    Survey,
+    merge_surveys,
+    survey_covariates,
+    survey_sales,
+    total_counts,
+)
+from lakecast.lake.pieces import Piece, pieces, read_piece, read_whole, schema_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+
+    from lakecast.engines.protocol import Engine
+    from lakecast.lake.tables import Lake
+    from lakecast.spec.model import Spec
+
+_KEY_BUCKETS = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What the survey settled; `tables` are the surveys of the covariate tables by name."""
+
+    plan: PanelPlan
+    aids: Aids
+    sales: Survey
+    tables: Mapping[str, Survey]
+    counts: pl.DataFrame
+
+    def last(self, table: Table) -> int | None:
+        """The last period that a covariate table speaks of."""
+        periods = self.tables[table.name].periods
+        return int(periods[PERIOD][-1]) if periods.height else None
+
+
+def explore(spec: Spec, lake: Lake, engine: Engine, buckets: int) -> Found:
+    """Read all tables once, a few columns at a time.
+
+    Raises `SpecError` for names that no table has.
+    """
+    names = dict.fromkeys(source.table for source in spec.sources)
+    plan = resolve(spec, {name: schema_of(lake.table(name)) for name in names})
+    lookups, repeated = _lookups(lake, plan)
+    aids = Aids(lookups=lookups, superseded=_superseded(lake, engine, plan))
+    sales = _survey_sales(lake, engine, (plan, aids), buckets)
+    tables = {table.name: _survey_table(lake, engine, table, (plan, aids)) for table in plan.tables}
+    counts = [repeated, sales.counts, ambiguous(sales.series, plan)]
+    return Found(
+        plan=plan,
+        aids=replace(aids, vocabularies=_vocabularies(plan, sales, tables)),
+        sales=sales,
+        tables=tables,
+        counts=total_counts([*counts, *(survey.counts for survey in tables.values())]),
+    )
+
+
+def sales_pieces(lake: Lake, plan: PanelPlan) -> tuple[Piece, ...]:
+    """`sales` with the columns that the panel needs."""
+    order = (LOAD, ROW) if plan.repeated else ()
+    return pieces(lake.table(SALES), (*plan.sales.reads, *order))
+
+
+def table_pieces(lake: Lake, table: Table) -> tuple[Piece, ...]:
+    """A covariate table with the columns that the panel needs."""
+    return pieces(lake.table(table.name), table.reads)
+
+
+def _lookups(lake: Lake, plan: PanelPlan) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """The lookups by table, one row a key, and how many rows came again."""
+    frames, repeated = {}, []
+    for lookup in plan.lookups:
+        rows = read_whole(lake, lookup.table, (*lookup.on, *lookup.gives))
+        frames[lookup.table], count = lookup_rows(rows, lookup.on)
+        repeated += [("repeated_lookup", lookup.table, count)] if count else []
+    return frames, pl.DataFrame(repeated, schema=COUNTS, orient="row")
+
+
+def _superseded(lake: Lake, engine: Engine, plan: PanelPlan) -> pl.DataFrame | None:
+    if not plan.repeated:
+        return None
+    work = pieces(lake.table(SALES), (*plan.repeated, LOAD, ROW))
+    split = partial(_split_keys, key=plan.repeated)
+    build = partial(_superseded_of, key=plan.repeated)
+    found = engine.exchange(split, work, build, range(_KEY_BUCKETS), title="finding repeated rows")
+    return pl.concat(list(found))
+
+
+def _split_keys(piece: Piece, key: tuple[str, ...]) -> dict[int, pa.Table]:
+    parts = repeats.split_keys(read_piece(piece), key, _KEY_BUCKETS)
+    return {bucket: part.to_arrow() for bucket, part in parts.items()}
+
+
+def _superseded_of(bucket: int, tables: Iterable[pa.Table], key: tuple[str, ...]) -> pl.DataFrame:
+    del bucket
+    return repeats.superseded([pl.DataFrame(table) for table in tables], key)
+
+
+_Known = tuple[PanelPlan, Aids]
+
+
+def _survey_sales(lake: Lake, engine: Engine, known: _Known, buckets: int) -> Survey:
+    work = sales_pieces(lake, known[0])
+    survey = partial(_survey_piece, known=known, buckets=buckets)
+    return engine.reduce(survey, merge_surveys, work, title="surveying sales")
+
+
+def _survey_piece(piece: Piece, known: _Known, buckets: int) -> Survey:
+    ready = sales_rows(read_piece(piece), *known)
+    return survey_sales(ready, known[0], load=piece.load, buckets=buckets)
+
+
+def _survey_table(lake: Lake, engine: Engine, table: Table, known: _Known) -> Survey:
+    work = table_pieces(lake, table)
+    survey = partial(_survey_covariates, table=table, known=known)
+    return engine.reduce(survey, merge_surveys, work, title=f"surveying {table.name}")
+
+
+def _survey_covariates(piece: Piece, table: Table, known: _Known) -> Survey:
+    return survey_covariates(covariate_rows(read_piece(piece), table, *known), table)
+
+
+def _vocabularies(
+    plan: PanelPlan, sales: Survey, tables: Mapping[str, Survey]
+) -> dict[str, tuple[str, ...]]:
+    surveys = {SALES: sales, **tables}
+    return {
+        measure.name: surveys[table.name].vocabulary(measure.name)
+        for table in (plan.sales, *plan.tables)
+        for measure in table.measures
+        if measure.text
+    }

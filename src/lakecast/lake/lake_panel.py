@@ -1,0 +1,196 @@
+"""The panel read from the lake, block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from lakecast.columns import BUCKET, CODE, Columns
+from lakecast.core.block import Block, Future, PanelInfo
+from lakecast.core.calendar import Frequency
+from lakecast.errors import LakecastError
+from lakecast.lake.panels import FUTURE, PANEL, SERIES, read_about
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from lakecast.lake.store import Store
+    from lakecast.lake.tables import Lake
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LakePanel:
+    """A panel in the lake as it was when opened; it implements `PanelData` and can be pickled.
+
+    `files` and `futures_of` are the paths of the panel's files and of the future's, by bucket.
+    `series` has `series_code`, `bucket`, the user's columns, statics, `first` and `last`, by code.
+    `vocabularies` are the texts behind the codes of time-varying text covariates.
+    """
+
+    info: PanelInfo
+    horizon: int
+    store: Store
+    files: Mapping[int, str]
+    futures_of: Mapping[int, str]
+    series: pl.DataFrame
+    vocabularies: Mapping[str, tuple[str, ...]]
+
+    def blocks(self) -> Iterator[Block]:
+        """Blocks of at most about a million rows, by bucket, then code; read one at a time."""
+        statics = _Statics(self.series, self.info)
+        for _, path in sorted(self.files.items()):
+            for table in _row_groups(self.store, path):
+                yield _block(table, self.info, statics)
+
+    def futures(self) -> Iterator[Future]:
+        """The known-future covariates of the horizon for each block of `blocks`, in their order."""
+        names = [name for name, role in self.info.covariates.items() if role == "known-future"]
+        for bucket, path in sorted(self.files.items()):
+            future = _future(self.store, self.futures_of.get(bucket), names)
+            for codes in _codes(self.store, path):
+                yield _ahead(future, codes, self.horizon)
+
+    def series_frame(self) -> pl.DataFrame:
+        """The series, by code."""
+        return self.series
+
+
+def open_panel(lake: Lake) -> LakePanel:
+    """The panel as its last commit left it. Raises `LakecastError` where none was built."""
+    about = read_about(lake)
+    if not about:
+        raise LakecastError(
+            "there is no panel yet", where=lake.store.root, cure="run `lakecast panel`"
+        )
+    series = lake.table(SERIES).scan().collect().sort(CODE)
+    return LakePanel(
+        info=_info(about, series),
+        horizon=about["horizon"],
+        store=lake.store,
+        files=_paths(lake, PANEL),
+        futures_of=_paths(lake, FUTURE),
+        series=series,
+        vocabularies={name: tuple(texts) for name, texts in about["vocabularies"].items()},
+    )
+
+
+def _paths(lake: Lake, name: str) -> dict[int, str]:
+    refs = lake.table(name).files()
+    return {int(ref.partition_values[BUCKET] or 0): f"{name}/{ref.path}" for ref in refs}
+
+
+def _info(about: Mapping[str, Any], series: pl.DataFrame) -> PanelInfo:
+    texts = [*about["series"], *about["texts"]]
+    return PanelInfo(
+        columns=Columns(series=tuple(about["series"]), time=about["time"], target=about["target"]),
+        frequency=Frequency(about["frequency"]),
+        timezone=about["timezone"],
+        seasons=tuple(about["seasons"]),
+        cutoff=about["cutoff"],
+        covariates=about["covariates"],
+        categories={
+            name: tuple(series[name].cast(pl.String).drop_nulls().unique().sort()) for name in texts
+        },
+        numeric=tuple(about["numeric"]),
+        series=series.height,
+        rows=sum(size["rows"] for size in about["sizes"].values()),
+    )
+
+
+class _Statics:
+    """Statics of all series as float32, looked up by code."""
+
+    def __init__(self, series: pl.DataFrame, info: PanelInfo) -> None:
+        self._codes = series[CODE].to_numpy()
+        self._columns = {
+            **{name: _category(series[name], texts) for name, texts in info.categories.items()},
+            **{name: _floats(series[name].to_arrow()) for name in info.numeric},
+        }
+
+    def of(self, codes: NDArray[np.int32]) -> dict[str, NDArray[np.float32]]:
+        rows = np.searchsorted(self._codes, codes)
+        return {name: values[rows] for name, values in self._columns.items()}
+
+
+def _category(values: pl.Series, vocabulary: tuple[str, ...]) -> NDArray[np.float32]:
+    indices = values.cast(pl.String).cast(pl.Enum(vocabulary)).to_physical()
+    return indices.cast(pl.Float32).fill_null(-1.0).to_numpy()
+
+
+def _row_groups(store: Store, path: str) -> Iterator[pa.Table]:
+    import pyarrow.parquet as pq
+
+    with store.open_input(path) as source:
+        file = pq.ParquetFile(source)
+        for index in range(file.num_row_groups):
+            with store.reaching():
+                table = file.read_row_group(index)
+            yield table
+
+
+def _block(table: pa.Table, info: PanelInfo, statics: _Statics) -> Block:
+    codes, starts = _series(table)
+    times = table.column(info.columns.time).to_numpy()[starts[:-1]]
+    return Block(
+        codes=codes,
+        starts=starts,
+        first=info.frequency.ordinal(times),
+        target=_floats(table.column(info.columns.target)),
+        covariates={name: _floats(table.column(name)) for name in info.covariates},
+        statics=statics.of(codes),
+    )
+
+
+def _series(table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Codes and starts of the series in a table sorted by code."""
+    every = table.column(CODE).to_numpy()
+    codes, begins = np.unique(every, return_index=True)
+    return codes, np.append(begins, every.size).astype(np.int64)
+
+
+def _floats(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    import pyarrow as pa
+
+    numbers = column.cast(pa.float32(), safe=False)
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
+def _codes(store: Store, path: str) -> Iterator[NDArray[np.int32]]:
+    """The codes of each block of a file."""
+    import pyarrow.parquet as pq
+
+    with store.open_input(path) as source:
+        file = pq.ParquetFile(source)
+        for index in range(file.num_row_groups):
+            with store.reaching():
+                table = file.read_row_group(index, columns=[CODE])
+            yield _series(table)[0]
+
+
+def _future(store: Store, path: str | None, names: list[str]) -> pl.DataFrame:
+    import pyarrow.parquet as pq
+
+    if path is None or not names:
+        return pl.DataFrame()
+    with store.reaching(), store.open_input(path) as source:
+        return pl.DataFrame(pq.read_table(source, columns=[CODE, *names]))
+
+
+def _ahead(future: pl.DataFrame, codes: NDArray[np.int32], horizon: int) -> Future:
+    if future.is_empty():
+        return Future(horizon=horizon)
+    every = future[CODE].to_numpy()
+    low, high = np.searchsorted(every, [codes[0], codes[-1] + 1])
+    part = future.drop(CODE)[int(low) : int(high)]
+    return Future(
+        horizon=horizon,
+        covariates={
+            column.name: _floats(column.to_arrow()).reshape(codes.size, horizon) for column in part
+        },
+    )
