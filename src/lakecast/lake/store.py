@@ -93,8 +93,7 @@ class Store:
             "aws_conditional_put": "etag",
             "connect_timeout": "5s",
             "timeout": "60s",
-            "max_retries": str(_ATTEMPTS),
-            "retry_timeout": "30s",
+            "retry_timeout": "8s",
         }
         if endpoint := _endpoint():
             options["aws_endpoint_url"] = endpoint

@@ -133,16 +133,13 @@ class Table:
         return self.metadata.get(FINGERPRINT)
 
     def history(self) -> Iterator[Committed]:
-        """Commits, newest first, read in growing pieces."""
-        handle = self._open()
-        seen, limit = 0, 1
-        while handle is not None:
-            with self.store.reaching():
-                log = handle.history(limit)
-            yield from (_committed(entry) for entry in log[seen:])
-            if len(log) < limit:
+        """Commits, newest first, one read each; not the versions a log no longer holds."""
+        for version in range(self.version(), -1, -1):
+            try:
+                log = self.store.read_bytes(f"{_LOG}/{version:020d}.json")
+            except FileNotFoundError:
                 return
-            seen, limit = len(log), limit * 8
+            yield _committed(version, log)
 
     def scan(self, *, version: int | None = None) -> pl.LazyFrame:
         """The rows, in no particular order of files. Raises where the table is absent."""
@@ -180,10 +177,10 @@ class Table:
 
         Columns of `partition` are left out of the file, as Delta wants it. `groups` is the number
         of rows a row group, or the sizes of all of them, one after the other. `footer` goes into
-        the file's key-value metadata.
+        the file's key-value metadata. Values of `partition` are ASCII letters, digits, `-_.`.
         """
         values = {name: str(value) for name, value in (partition or {}).items()}
-        folders = [f"{name}={_safe(value)}" for name, value in values.items()]
+        folders = [_folder(name, value) for name, value in values.items()]
         path = "/".join([*folders, f"{uuid.uuid4().hex}.parquet"])
         with self.store.reaching(), self.store.open_output(path) as sink:
             rows = write_parquet(data, sink, drop=tuple(values), groups=groups, footer=footer)
@@ -267,10 +264,15 @@ class Table:
         )
 
 
-def _safe(value: str) -> str:
-    """A folder's name for a partition's value. The log has the value itself, so a name may lie."""
-    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in value)
-    return kept[:64] or "_"
+def _folder(name: str, value: str) -> str:
+    """The folder of a partition. Readers take the value from it, so it must need no escape."""
+    if not value or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in value):
+        raise LakecastError(
+            f"{value!r} cannot be a partition",
+            where=f"partition column {name}",
+            cure="partition by numbers, ids or dates",
+        )
+    return f"{name}={value}"
 
 
 def _done(handle: Any, transaction: tuple[str, int] | None) -> bool:
@@ -433,10 +435,12 @@ def _types(schema: pa.Schema) -> tuple[list[str], list[str]]:
     return list(schema.names), [str(kind) for kind in schema.types]
 
 
-def _committed(entry: Mapping[str, Any]) -> Committed:
+def _committed(version: int, log: bytes) -> Committed:
+    actions = (json.loads(line) for line in log.splitlines() if b'"commitInfo"' in line)
+    entry = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     carried = {
         key: value
         for key, value in entry.items()
         if isinstance(value, str) and key not in _OF_DELTA
     }
-    return Committed(version=int(entry["version"]), at=int(entry["timestamp"]), metadata=carried)
+    return Committed(version=version, at=int(entry.get("timestamp", 0)), metadata=carried)
