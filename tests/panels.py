@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,7 +72,7 @@ def split(panel: MemoryPanel, blocks: int) -> MemoryPanel:
     """The same series, in order, in that many blocks (some may be empty)."""
     (block,) = panel.held
     cuts = np.linspace(0, block.codes.size, blocks + 1).astype(int)
-    parts = tuple(_series(block, low, high) for low, high in zip(cuts, cuts[1:], strict=False))
+    parts = tuple(_series(block, low, high) for low, high in pairwise(cuts))
     return MemoryPanel(panel.info, parts)
 
 

@@ -36,6 +36,9 @@ FOLDS: Final = ("mean", "std", "min", "max", "abs", "ewm_mean", "ewm_std")
 _F_MEAN, _F_STD, _F_MIN, _F_MAX, _F_ABS, _F_EWM_MEAN, _F_EWM_STD = range(7)
 
 
+_compiled = njit(nogil=True, cache=True, error_model="numpy")
+
+
 class Span(NamedTuple):
     """Where S series lie in a flat array, and which of their rows are wanted; each int64 [S].
 
@@ -64,7 +67,7 @@ class Folds(NamedTuple):
     alphas: NDArray[np.float64]
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def run(values, span, program, older, out):  # type: ignore[no-untyped-def]
     """Write the program's columns of one source.
 
@@ -94,7 +97,7 @@ def run(values, span, program, older, out):  # type: ignore[no-untyped-def]
                 _fill(y, where, (whole[k], real[k]), scratch, column[empty:])
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def absorb(values, ends, starts, folds, older):  # type: ignore[no-untyped-def]
     """Step `older` [S, A, 3] in place over the first `ends[s]` values from `starts[s]` on."""
     kinds, alphas = folds
@@ -106,7 +109,7 @@ def absorb(values, ends, starts, folds, older):  # type: ignore[no-untyped-def]
             older[s, a, 0], older[s, a, 1], older[s, a, 2] = state
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def summarise(values, ends, starts, origins, summary):  # type: ignore[no-untyped-def]
     """Step `summary` [S, 4] in place: count, count of non-zeros, last non-zero period, sum."""
     for s in range(starts.shape[0]):
@@ -120,7 +123,7 @@ def summarise(values, ends, starts, origins, summary):  # type: ignore[no-untype
                     summary[s, 2] = origins[s] + p
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def gather(table, groups, span, lag, out):  # type: ignore[no-untyped-def]
     """Write to `out` [rows] the value of each series' group `lag` periods before each row.
 
@@ -136,7 +139,7 @@ def gather(table, groups, span, lag, out):  # type: ignore[no-untyped-def]
             out[span.outs[s] + i - span.begins[s]] = values[group, shift + i] if inside else np.nan
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _fill(y, where, what, scratch, out):  # type: ignore[no-untyped-def]
     whole, real = what
     op, window, need = whole[OP], whole[WINDOW], whole[NEED]
@@ -154,7 +157,7 @@ def _fill(y, where, what, scratch, out):  # type: ignore[no-untyped-def]
         _seasonal(y, where, (window, need, op - _SEASONAL), whole[SEASON], out)
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _lagged(y, where, back, out):  # type: ignore[no-untyped-def]
     """y[p], less y[p - back] where `back` is not 0."""
     first, last, _ = where
@@ -165,7 +168,7 @@ def _lagged(y, where, back, out):  # type: ignore[no-untyped-def]
             out[p - first] = y[p] - y[p - back] if p >= back else np.nan
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _suffix_sums(y, border, window, scratch):  # type: ignore[no-untyped-def]
     """scratch[0][j], [1][j]: sum and count of y[border - window + j : border]."""
     total, count = 0.0, 0.0
@@ -179,7 +182,7 @@ def _suffix_sums(y, border, window, scratch):  # type: ignore[no-untyped-def]
         scratch[1, j] = count
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _mean(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
     first, last, origin = where
     window, need, op = how
@@ -199,7 +202,7 @@ def _mean(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
             out[p - first] = _shape(op, y[p], mean)
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _shape(op, value, mean):  # type: ignore[no-untyped-def]
     if op == _MEAN:
         return mean
@@ -208,7 +211,7 @@ def _shape(op, value, mean):  # type: ignore[no-untyped-def]
     return value / mean if mean != 0.0 else np.nan
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _suffix_squares(y, border, window, scratch):  # type: ignore[no-untyped-def]
     """As `_suffix_sums` for count, sum and squares relative to the pivot, which is returned."""
     pivot, count, total, squares = 0.0, 0.0, 0.0, 0.0
@@ -224,7 +227,7 @@ def _suffix_squares(y, border, window, scratch):  # type: ignore[no-untyped-def]
     return pivot
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _std(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
     first, last, origin = where
     window, need = how
@@ -247,7 +250,7 @@ def _std(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
             out[p - first] = np.sqrt(spread / (n - 1.0)) if n >= need else np.nan
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _joined(a, b, shift):  # type: ignore[no-untyped-def]
     """Count and sum of squared deviations of two (count, sum, squares), pivots `shift` apart."""
     n, total, squares = a
@@ -259,7 +262,7 @@ def _joined(a, b, shift):  # type: ignore[no-untyped-def]
     return n, max(squares - total * total / n, 0.0) if n > 0.0 else 0.0
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _suffix_extremes(y, border, how, scratch):  # type: ignore[no-untyped-def]
     window, sign = how
     low, count = np.inf, 0.0
@@ -272,7 +275,7 @@ def _suffix_extremes(y, border, how, scratch):  # type: ignore[no-untyped-def]
         scratch[0, j], scratch[1, j] = low, count
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _extreme(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
     """The minimum (sign 1) or the maximum (sign -1)."""
     first, last, origin = where
@@ -293,7 +296,7 @@ def _extreme(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
             out[p - first] = sign * min(low, scratch[0, j]) if enough else np.nan
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _quantile(y, where, how, held, out):  # type: ignore[no-untyped-def]
     """Linear interpolation between order statistics, over a sorted copy of the window."""
     first, last, _ = where
@@ -310,7 +313,7 @@ def _quantile(y, where, how, held, out):  # type: ignore[no-untyped-def]
             out[p - first] = _between(held, n, level) if n >= need else np.nan
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _insert(held, n, value):  # type: ignore[no-untyped-def]
     at = n
     while at > 0 and held[at - 1] > value:
@@ -320,7 +323,7 @@ def _insert(held, n, value):  # type: ignore[no-untyped-def]
     return n + 1
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _remove(held, n, value):  # type: ignore[no-untyped-def]
     at = 0
     while held[at] != value:
@@ -330,7 +333,7 @@ def _remove(held, n, value):  # type: ignore[no-untyped-def]
     return n - 1
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _between(held, n, level):  # type: ignore[no-untyped-def]
     place = level * (n - 1)
     low = int(place)
@@ -338,7 +341,7 @@ def _between(held, n, level):  # type: ignore[no-untyped-def]
     return held[low] + (place - low) * (held[high] - held[low])
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _seasonal(y, where, how, season, out):  # type: ignore[no-untyped-def]
     """Statistics of y[p], y[p - season], ...; `how` is (window, need, statistic)."""
     first, last, _ = where
@@ -357,7 +360,7 @@ def _seasonal(y, where, how, season, out):  # type: ignore[no-untyped-def]
         out[p - first] = value
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _chosen(stat, pivot, sums, ends):  # type: ignore[no-untyped-def]
     n, total, squares = sums
     if stat == 0:
@@ -367,7 +370,7 @@ def _chosen(stat, pivot, sums, ends):  # type: ignore[no-untyped-def]
     return ends[stat - 2]
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _fold(y, where, how, older, out):  # type: ignore[no-untyped-def]
     first, last, _ = where
     state = (older[0], older[1], older[2])
@@ -377,7 +380,7 @@ def _fold(y, where, how, older, out):  # type: ignore[no-untyped-def]
             out[p - first] = _read(how[0], state)
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _step(how, state, value):  # type: ignore[no-untyped-def]
     """One more value; nulls change nothing."""
     n, a, b = state
@@ -393,7 +396,7 @@ def _step(how, state, value):  # type: ignore[no-untyped-def]
     return _moved(how, state, v)
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _moved(how, state, v):  # type: ignore[no-untyped-def]
     """From the second value on. Variance as in Welford 1962; ewm unadjusted (Finch 2009)."""
     kind, alpha = how
@@ -407,7 +410,7 @@ def _moved(how, state, v):  # type: ignore[no-untyped-def]
     return n + 1.0, min(a, v) if kind == _F_MIN else max(a, v), b
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _read(kind, state):  # type: ignore[no-untyped-def]
     n, a, b = state
     if n < (2.0 if kind in (_F_STD, _F_EWM_STD) else 1.0):
