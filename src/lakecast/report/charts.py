@@ -138,7 +138,7 @@ def _pairs(data: ReportData, segment: str, metric: str) -> list[Json]:
     rows = tables.segment_rows(data, segment, metric)
     roles = ("champion", "baseline")[: len(_names(data))]
     return [
-        {"label": words.shown(row["value"]), "values": [rounded(row[role]) for role in roles]}
+        {"label": words.shown(row.value), "values": [rounded(getattr(row, role)) for role in roles]}
         for row in rows[: 2 * MOST_BARS]
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -243,9 +244,7 @@ def _spread(
     )
     full = [name for name in values if placed[name].null_count() < placed.height]
     groups = placed.group_by(_KEY, maintain_order=True).agg("_at", *full)
-    return {
-        row[0]: [_curve(row[1], values_) for values_ in row[2:]] for row in groups.iter_rows()
-    }
+    return {row[0]: [_curve(row[1], line) for line in row[2:]] for row in groups.iter_rows()}
 
 
 def _curve(at: Sequence[int], values: Sequence[float | None]) -> list[Any]:
@@ -258,7 +257,7 @@ def _curve(at: Sequence[int], values: Sequence[float | None]) -> list[Any]:
 
 def rounded(value: float | None, digits: int = _DIGITS) -> float | int | None:
     """The value with a few significant digits; null where it is not finite."""
-    if value is None or value != value or value in (float("inf"), float("-inf")):
+    if value is None or not math.isfinite(value):
         return None
     return _short(float(f"{value:.{digits}g}"))
 

@@ -28,8 +28,8 @@ LEVELS: Final = {
 
 def loads(given: Sequence[Load]) -> Table:
     """What was read and what became of it, a row a load."""
-    heads = (Head("Source"), Head("Table"),
-             *(Head(t, numeric=True) for t in ("Read", "Landed", "Set aside", "Mended")))  # fmt: skip
+    titles = ("Read", "Landed", "Set aside", "Mended")
+    heads = (Head("Source"), Head("Table"), *(Head(title, numeric=True) for title in titles))
     rows = [
         Row(
             (
@@ -156,7 +156,8 @@ def sizes(data: ReportData) -> Table:
 
 def total_size(data: ReportData) -> str:
     """One sentence on the memory of all columns, empty where nothing was measured."""
-    before, after = (sum(getattr(item, side) for item in data.sizes) for side in ("before", "after"))
+    before = sum(item.before for item in data.sizes)
+    after = sum(item.after for item in data.sizes)
     if not before:
         return ""
     return (

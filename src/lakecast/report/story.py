@@ -73,7 +73,7 @@ def tiles(data: ReportData, total: dict[str, list[Any]]) -> tuple[Tile, ...]:
 
 
 def _champion(data: ReportData) -> dict[str, Any]:
-    rows = data.leaderboard.filter(pl.col(CANDIDATE) == data.decision.champion).to_dicts()
+    rows = data.leaderboard.filter(pl.col(CANDIDATE).eq_missing(data.decision.champion)).to_dicts()
     return rows[0] if rows else {}
 
 
@@ -89,7 +89,7 @@ def _gain(data: ReportData) -> Tile | None:
     note = f"{title} against {words.inside(decision.baseline)}, the best simple rule"
     if decision.interval:
         low, high = (words.percent(-end, sign=True) for end in reversed(decision.interval))
-        note += f"; 95% sure between {low} and {high}"
+        note += f"; 95% interval {low} to {high}"
     tone = "good" if decision.gain > 0 else "bad"
     return Tile("Error", words.percent(-decision.gain, sign=True), note, tone)
 
@@ -98,7 +98,7 @@ def _wape(data: ReportData) -> Tile | None:
     value = _finite(_champion(data).get("wape"))
     if value is None:
         return None
-    return Tile("Missed in all", words.percent(value), "of what was sold, all misses added up (WAPE)")
+    return Tile("Missed in all", words.percent(value), "of what was sold, all in all (WAPE)")
 
 
 def _bias(data: ReportData) -> Tile | None:
@@ -146,7 +146,7 @@ def _saved(data: ReportData) -> Tile | None:
     return Tile(
         "Saved" if ours <= base else "Lost",
         amount,
-        f"{share} {side} than the simple rule’s misses cost in the backtest, at selling price",
+        f"{share} {side} than the simple rule's misses cost in the backtest, at selling price",
         tone,
     )
 
@@ -155,7 +155,7 @@ def _held(data: ReportData) -> Tile | None:
     check = held_back(data)
     if check is None or check.wape is None:
         return None
-    note = "missed where no model has ever looked"
+    note = f"of sales missed, on {_units(data)} that no stage of the run saw"
     if check.coverage is not None:
         note += f"; {words.percent(check.coverage)} of values inside the interval"
     return Tile(f"On {_units(data)} kept back", words.percent(check.wape), note)
@@ -175,13 +175,13 @@ def held_back(data: ReportData) -> Check | None:
     if not pairs.height:
         return None
     miss, sold = pairs[FORECAST] - pairs[ACTUAL], float(pairs[ACTUAL].sum())
-    low_high = [n for n in interval_columns(data.spec.forecast.levels[:1]) if n in pairs.columns]
-    inside = pairs.filter(pl.col(ACTUAL).is_between(*map(pl.col, low_high))) if low_high else None
+    ends = [n for n in interval_columns(data.spec.forecast.levels[:1]) if n in pairs.columns]
+    within = pl.col(ACTUAL).is_between(pl.col(ends[0]), pl.col(ends[1])) if ends else None
     return Check(
         rows=pairs.height,
         wape=float(miss.abs().sum()) / sold if sold else None,
         bias=float(miss.sum()) / sold if sold else None,
-        coverage=None if inside is None else inside.height / pairs.height,
+        coverage=None if within is None else pairs.filter(within).height / pairs.height,
     )
 
 
@@ -193,7 +193,7 @@ def facts(spec: Spec) -> tuple[tuple[str, str], ...]:
 def _facts(spec: Spec) -> Iterator[tuple[str, str]]:
     panel, gate = spec.panel, spec.gate
     yield "Target", f"{panel.target}, {panel.aggregate} a period"
-    yield "Series", "one for each " + " × ".join(panel.series)
+    yield "Series", "one for each " + " and ".join(panel.series)
     yield "Periods", f"{words.every(panel.frequency)}, cut in {panel.timezone}"
     yield "Periods without sales", _GAPS[panel.gaps]
     if panel.available:
@@ -203,9 +203,10 @@ def _facts(spec: Spec) -> Iterator[tuple[str, str]]:
     yield "Forecast", f"{words.periods(panel.frequency, spec.forecast.horizon)} ahead"
     yield "Backtest", _backtest(spec)
     title = words.METRICS[gate.metric].title
-    yield "Gate", (
-        f"a new model must lower {title} by {words.percent(gate.min_gain)} beyond chance, with a "
-        f"bias of at most {words.percent(gate.max_bias)}"
+    gain, bias = words.percent(gate.min_gain), words.percent(gate.max_bias)
+    yield (
+        "Gate",
+        f"a new model must lower {title} by {gain} beyond chance, with a bias of at most {bias}",
     )
 
 
@@ -229,9 +230,11 @@ def next_steps(data: ReportData) -> tuple[Step, ...]:
     """The runner's steps, or what anybody can do."""
     if data.next_steps:
         return data.next_steps
-    return (
-        Step("Run again when new sales have arrived; nothing old is computed twice.",
-             "lakecast run"),
-        Step("Write the forecasts to a file.", "lakecast forecast --out forecasts.xlsx"),
-        Step("Work on the same analysis in a notebook.", "lakecast report --notebook"),
-    )  # fmt: skip
+    return tuple(Step(text=text, command=command) for text, command in _STEPS)
+
+
+_STEPS = (
+    ("Run again when new sales have arrived; nothing old is computed twice.", "lakecast run"),
+    ("Write the forecasts to a file.", "lakecast forecast --out forecasts.xlsx"),
+    ("Work on the same analysis in a notebook.", "lakecast report --notebook"),
+)

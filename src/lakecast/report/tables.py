@@ -29,6 +29,19 @@ class Head:
     help: str = ""
 
 
+_GAIN_HEAD: Final = Head("Gain", numeric=True, help="Less error than the best simple rule")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One value of a segment column: how many series, and the error of both."""
+
+    value: str | None
+    series: int | None
+    champion: float | None
+    baseline: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """Cells as text; the first names the row. `mark` is a style: champion, baseline or none."""
@@ -53,7 +66,7 @@ def leaderboard(data: ReportData) -> Table:
     shown = known_metrics(frame)
     gains = "gain" in frame.columns
     heads = [Head("Candidate"), *(_metric_head(name) for name in shown)]
-    heads += [Head("Gain over baseline", numeric=True)] if gains else []
+    heads += [_GAIN_HEAD] if gains else []
     heads += [Head("Settings found")]
     rows = []
     for row in frame.iter_rows(named=True):
@@ -143,10 +156,10 @@ def _segment(data: ReportData, segment: str, metric: str) -> Table:
     rows = tuple(
         Row(
             (
-                words.shown(item["value"]),
-                words.count(item["series"]),
-                words.metric(metric, item["champion"]),
-                words.metric(metric, item["baseline"]),
+                words.shown(item.value),
+                words.count(item.series),
+                words.metric(metric, item.champion),
+                words.metric(metric, item.baseline),
             )
         )
         for item in segment_rows(data, segment, metric)
@@ -154,28 +167,30 @@ def _segment(data: ReportData, segment: str, metric: str) -> Table:
     return Table(f"{title} by {segment}", tuple(heads), rows)
 
 
-def segment_rows(data: ReportData, segment: str, metric: str) -> list[dict[str, object]]:
-    """`value`, `series`, `champion` and `baseline` of one segment column, in the frame's order."""
+def segment_rows(data: ReportData, segment: str, metric: str) -> list[Pair]:
+    """Champion against baseline at each value of one segment column, in the frame's order."""
     frame = data.by_segment.filter(pl.col("segment") == segment)
-    found: dict[str, dict[str, object]] = {}
-    for row in frame.iter_rows(named=True):
-        item = found.setdefault(
-            row["value"],
-            {"value": row["value"], "series": row.get("series"), "champion": None, "baseline": None},
-        )
-        for role in ("champion", "baseline"):
-            if row[CANDIDATE] == getattr(data.decision, role):
-                item[role] = row[metric]
-    return list(found.values())
+    size = pl.col("series") if "series" in frame.columns else pl.lit(None, pl.Int64)
+
+    def of(role: str | None) -> pl.Expr:
+        return pl.col(metric).filter(pl.col(CANDIDATE).eq_missing(role)).first()
+
+    found = frame.group_by("value", maintain_order=True).agg(
+        size.first().alias("series"),
+        of(data.decision.champion).alias("champion"),
+        of(data.decision.baseline).alias("baseline"),
+    )
+    return [Pair(*row) for row in found.iter_rows()]
 
 
 def money(data: ReportData, held: Money) -> Table:
     """Over- and under-forecast of every candidate, cheapest first."""
     frame = held.by_candidate.with_columns(total=pl.col("over") + pl.col("under")).sort("total")
-    base = frame.filter(pl.col(CANDIDATE) == data.decision.baseline)["total"].to_list()
+    base = frame.filter(pl.col(CANDIDATE).eq_missing(data.decision.baseline))["total"].to_list()
     rows = []
     for row in frame.iter_rows(named=True):
-        saved = base[0] - row["total"] if base else None
+        own = row[CANDIDATE] == data.decision.baseline
+        saved = base[0] - row["total"] if base and not own else None
         amounts = [row["over"], row["under"], row["total"], saved]
         share = saved / base[0] if base and base[0] and saved is not None else None
         cells = [words.money(value, held.currency) for value in amounts]
@@ -231,7 +246,7 @@ def _gain(row: dict[str, float | None]) -> str:
 
 
 def _plain(value: object) -> str:
-    return words.number(value) if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def capped(caption: str, heads: tuple[Head, ...], rows: Sequence[Row]) -> Table:

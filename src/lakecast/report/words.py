@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from lakecast.core.calendar import Frequency
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from lakecast.report.data import Decision, Kind
 
-NOTHING: Final = "–"
+NOTHING: Final = "\N{EN DASH}"
 Style = Literal["number", "percent", "ratio", "count"]
 
 
@@ -67,7 +68,7 @@ _SHORT: Final = {"ets": "ETS", "arima": "ARIMA"}
 
 
 def number(value: float | None) -> str:
-    """Three significant digits and separators: 1,234 · 12.3 · 0.0123 · – for null and NaN."""
+    """Three significant digits and separators: 1,234 · 12.3 · 0.0123; a dash for null and NaN."""
     if value is None or not math.isfinite(value):
         return NOTHING
     size = abs(value)
@@ -99,8 +100,9 @@ def money(value: float | None, currency: str = "") -> str:
     """An amount without cents, behind its currency."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    amount = number(value) if abs(value) < 10 else _signed(f"{value:,.0f}")
-    return f"{currency}\u202f{amount}" if currency else amount
+    amount = number(abs(value)) if abs(value) < 10 else f"{abs(value):,.0f}"
+    sign = "\N{MINUS SIGN}" if value < 0 and amount != "0" else ""
+    return f"{sign}{currency}\u202f{amount}" if currency else f"{sign}{amount}"
 
 
 def size(value: float | None) -> str:
@@ -135,11 +137,11 @@ def metric(name: str, value: float | None) -> str:
 
 
 def candidate(name: str | None) -> str:
-    """`gradient_boosting/direct` as "Gradient boosting, direct"."""
+    """`gradient_boosting/direct` as "Gradient boosting (direct)"."""
     if not name:
         return NOTHING
-    words = [_SHORT.get(part, part.replace("_", " ")) for part in name.split("/")]
-    text = ", ".join(words)
+    first, *rest = (_SHORT.get(part, part.replace("_", " ")) for part in name.split("/"))
+    text = f"{first} ({', '.join(rest)})" if rest else first
     return text[:1].upper() + text[1:]
 
 
@@ -162,8 +164,9 @@ def moment(value: date | None) -> str:
     """A date as `3 December 2017`, a timestamp with its time."""
     if value is None:
         return NOTHING
-    clock = f"{value:, %H:%M}" if hasattr(value, "hour") and (value.hour or value.minute) else ""
-    return f"{value.day} {value:%B %Y}{clock}"
+    if isinstance(value, datetime) and (value.hour or value.minute):
+        return f"{value.day} {value:%B %Y, %H:%M}"
+    return f"{value.day} {value:%B %Y}"
 
 
 def headline(decision: Decision) -> str:
@@ -183,8 +186,9 @@ def decided(decision: Decision) -> str:
     """Who answers from now on, and why, in one sentence; empty where nobody does."""
     if decision.champion is None:
         return ""
-    who = candidate(decision.champion) + (f", version {decision.version}," if decision.version else "")
-    return f"{who} answers from now on{_WHY[decision.kind].format(inside(decision.challenger))}."
+    version = f", version {decision.version}," if decision.version else ""
+    why = _WHY[decision.kind].format(inside(decision.challenger))
+    return f"{candidate(decision.champion)}{version} answers from now on{why}."
 
 
 _WHY: Final[dict[Kind, str]] = {

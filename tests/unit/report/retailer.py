@@ -308,7 +308,8 @@ def _stages() -> tuple[Stage, ...]:
         ("forecast", 1.4, 1.9, 1.31e9, 6_300),
     )
     return tuple(
-        Stage(name=n, seconds=s, cpu_seconds=c, peak_memory=int(m), rows=r) for n, s, c, m, r in given
+        Stage(name=name, seconds=wall, cpu_seconds=cpu, peak_memory=int(peak), rows=rows)
+        for name, wall, cpu, peak, rows in given
     )
 
 

@@ -6,7 +6,7 @@ function barChart(box, width, figure, chart) {
   const stacked = width < 560;
   const longest = Math.max(...chart.rows.map((r) => r.label.length));
   const left = stacked ? 0 : Math.min(width * 0.36, 14 + longest * 7);
-  const thick = many > 1 ? 11 : 16;
+  const thick = many > 1 ? 13 : 16;
   const pitch = (stacked ? 20 : 0) + many * (thick + 2) + 10;
   const root = stage(box, width, chart.rows.length * pitch + 6);
   hatch(root);

@@ -26,7 +26,7 @@ const STYLES = {
   count: (v) => MINUS(whole.format(v)),
   ratio: (v) => MINUS(v.toFixed(3)),
   percent: (v) => MINUS(`${(100 * v).toFixed(Math.abs(v) >= 1 ? 0 : 1)}%`),
-  money: (v) => MINUS(`${DATA.currency ? DATA.currency + "\u202f" : ""}${whole.format(v)}`),
+  money: (v) => `${v < 0 ? "\u2212" : ""}${DATA.currency ? DATA.currency + "\u202f" : ""}${whole.format(Math.abs(v))}`,
 };
 
 function written(value, style = "number") {
@@ -63,7 +63,8 @@ function canvas(id, draw) {
     box.replaceChildren();
     draw(box, width, figure);
   };
-  let seen = 0;
+  let seen = box.clientWidth;
+  redraw();
   new ResizeObserver(() => {
     if (box.clientWidth !== seen) {
       seen = box.clientWidth;

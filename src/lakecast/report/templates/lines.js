@@ -122,8 +122,9 @@ function drawn(line, x, y, from) {
     const alone = line.values.filter((v) => v !== null).length === 1;
     if (!alone) return [svg("path", { d: path(line.values, x, y, from), class: `line ${line.mark}` })];
   }
+  const r = Math.max(1.5, Math.min(3.4, 0.45 * (x(from + 1) - x(from)))).toFixed(1);
   return line.values.flatMap((v, k) => (v === null ? [] : [
-    svg("circle", { cx: x(from + k).toFixed(1), cy: y(v).toFixed(1), r: 3.4, class: `dot ${line.mark}` }),
+    svg("circle", { cx: x(from + k).toFixed(1), cy: y(v).toFixed(1), r, class: `dot ${line.mark}` }),
   ]));
 }
 

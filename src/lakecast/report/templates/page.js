@@ -34,7 +34,10 @@ function theme() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const now = () => document.documentElement.dataset.theme || (dark.matches ? "dark" : "light");
   const name = () => { button.textContent = now() === "dark" ? "Light" : "Dark"; };
-  try { document.documentElement.dataset.theme = localStorage.getItem("theme") || ""; } catch { /* no store: the system's theme */ }
+  try {
+    const kept = localStorage.getItem("theme");
+    if (kept) document.documentElement.dataset.theme = kept;
+  } catch { /* no store: the system's theme */ }
   button.hidden = false;
   name();
   dark.addEventListener("change", name);
@@ -51,6 +54,8 @@ function contents() {
     const seen = [...links.keys()].filter((id) => $(id).getBoundingClientRect().top < innerHeight * 0.35);
     const here = seen.at(-1) ?? links.keys().next().value;
     links.forEach((a, id) => (id === here ? a.setAttribute("aria-current", "true") : a.removeAttribute("aria-current")));
+    const bar = links.get(here).closest("ol");
+    bar.scrollLeft = links.get(here).offsetLeft - bar.clientWidth / 3;
   };
   addEventListener("scroll", mark, { passive: true });
   mark();
@@ -81,7 +86,7 @@ function horizonPlot(metric) {
 }
 
 function charts() {
-  canvas("total", (box, width, figure) => lineChart(box, width, figure, timePlot(CURVES.total, begin(true), CURVES.times.length - 1)));
+  canvas("total", (box, width, figure) => lineChart(box, width, figure, timePlot(CURVES.total, begin(width > 560), CURVES.times.length - 1)));
   const board = DATA.leaderboard;
   if (board) canvas("leaderboard", (box, width, figure) => barChart(box, width, figure, board));
   const far = DATA.horizons;
@@ -142,7 +147,7 @@ function describe(series, state) {
   const words = [`${state.at + 1} of ${state.order.length}`];
   if (series.volume !== null) words.push(`sold ${written(series.volume)} in the backtest`);
   if (series.wape !== null) words.push(`missed ${written(series.wape, "percent")}`);
-  if (series.bias !== null) words.push(`leaning ${series.bias > 0 ? "+" : ""}${written(series.bias, "percent")}`);
+  if (series.bias !== null) words.push(`bias ${series.bias > 0 ? "+" : ""}${written(series.bias, "percent")}`);
   if (series.next !== null) words.push(`forecast ${written(series.next)} for what comes`);
   if (series.answer) words.push(`answered by: ${series.answer}`);
   $("series-facts").textContent = words.join(" \u00b7 ");
