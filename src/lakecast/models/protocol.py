@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from lakecast.core.block import Future, PanelData
-    from lakecast.core.features import Column, State
+    from lakecast.core.features import Column, FeaturePlan, State
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,11 @@ class Answer:
     values: NDArray[np.float64]
     source: NDArray[np.str_]
 
+    @classmethod
+    def of(cls, values: NDArray[np.float64], source: str = "model") -> Answer:
+        """An answer that came from one source. Only within this room may it hold nulls."""
+        return cls(values=values, source=np.full(len(values), source))
+
 
 @runtime_checkable
 class Forecaster(Protocol):
@@ -78,6 +84,11 @@ class Forecaster(Protocol):
     @property
     def memory(self) -> int:
         """Number of last values a `State` must hold for it."""
+        ...
+
+    @property
+    def plans(self) -> tuple[FeaturePlan, ...]:
+        """Feature plans a `State` must be made for (`state_at(..., plans=)`)."""
         ...
 
     def forecast(self, state: State, future: Future) -> Answer:

@@ -1,0 +1,146 @@
+"""Training rows of a panel under a feature plan: a `RowBlocks` that streams or is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lakecast.core.features import kept, matrix
+from lakecast.models.protocol import Rows
+from lakecast.models.scaling import shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lakecast.core.block import Block, PanelData
+    from lakecast.core.features import Column, FittedPlan
+
+
+def eligible(block: Block, lead: int) -> NDArray[np.bool_]:
+    """[N] rows that can be trained on: with a target, and a value at least `lead` before them."""
+    known = ~np.isnan(block.target)
+    if not block.rows:
+        return known
+    position = np.arange(block.rows)
+    first = np.minimum.reduceat(np.where(known, position, block.rows), block.starts[:-1])
+    return np.asarray(known & (position - np.repeat(first, block.lengths) >= lead))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Census:
+    """Number of eligible rows in each period, from `first` on, up to some last cutoff."""
+
+    first: int
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def take(cls, panel: PanelData, lead: int, cutoff: int) -> Census:
+        """Count; reads the panel once."""
+        found: dict[int, int] = {}
+        for block in panel.blocks():
+            until = block.until(cutoff)
+            periods, counts = np.unique(until.ordinals()[eligible(until, lead)], return_counts=True)
+            for period, count in zip(periods.tolist(), counts.tolist(), strict=True):
+                found[period] = found.get(period, 0) + count
+        first = min(found, default=cutoff)
+        counts = np.zeros(cutoff - first + 1, dtype=np.int64)
+        for period, count in found.items():
+            counts[period - first] = count
+        return cls(first, counts)
+
+    def rows(self, start: int | None, cutoff: int) -> int:
+        """Rows in `start` .. `cutoff`, both included."""
+        low = 0 if start is None else max(start - self.first, 0)
+        return int(self.counts[low : max(cutoff - self.first + 1, 0)].sum())
+
+    def start(self, cutoff: int, most: int) -> int:
+        """The earliest period from which at most so many rows reach up to the cutoff."""
+        newest = self.counts[: max(cutoff - self.first + 1, 0)][::-1].cumsum()
+        return cutoff + 1 - int(np.searchsorted(newest, most, side="right"))
+
+    def soonest(self, least: int) -> int | None:
+        """The earliest period up to which there are at least so many rows."""
+        total = self.counts.cumsum()
+        return (
+            None
+            if not len(total) or total[-1] < least
+            else self.first + int(np.searchsorted(total, least))
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PanelRows:
+    """Eligible rows of the periods `start` .. `cutoff`; target and matrix in units of the scale."""
+
+    panel: PanelData
+    fitted: FittedPlan
+    scaled: bool
+    census: Census
+    start: int
+    cutoff: int
+    held: tuple[Rows, ...] | None = None
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The plan's."""
+        return self.fitted.columns
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.census.rows(self.start, self.cutoff)
+
+    def blocks(self) -> Iterator[Rows]:
+        """Rows by bucket, series, time."""
+        if self.held is None:
+            made = (self._made(block) for block in self.panel.blocks())
+        else:
+            made = (_between(rows, self.start, self.cutoff) for rows in self.held)
+        return (rows for rows in made if len(rows.target))
+
+    def within(self, start: int | None, cutoff: int) -> PanelRows:
+        """The part of these rows in `start` .. `cutoff`, both included."""
+        low = self.start if start is None else max(start, self.start)
+        return replace(self, start=low, cutoff=min(cutoff, self.cutoff))
+
+    def hold(self) -> PanelRows:
+        """The same rows, computed once and kept in memory."""
+        return replace(self, held=tuple(self.blocks()))
+
+    def _made(self, block: Block) -> Rows:
+        block = block.until(self.cutoff)
+        inside = kept(block, self.start)
+        keep = eligible(block, self.fitted.plan.lead)[inside]
+        features, scale = shrink(
+            self.fitted, matrix(self.fitted, block, start=self.start), scaled=self.scaled
+        )
+        return Rows(
+            matrix=_filtered(features, keep),
+            target=(block.target[inside] / scale)[keep],
+            ordinals=block.ordinals()[inside][keep],
+        )
+
+
+def _between(rows: Rows, start: int, cutoff: int) -> Rows:
+    keep = (rows.ordinals >= start) & (rows.ordinals <= cutoff)
+    if keep.all():
+        return rows
+    return Rows(
+        matrix=_filtered(rows.matrix, keep),
+        target=rows.target[keep],
+        ordinals=rows.ordinals[keep],
+    )
+
+
+def _filtered(matrix: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The rows kept, column-major."""
+    if keep.all():
+        return matrix
+    out = np.empty((int(keep.sum()), matrix.shape[1]), dtype=np.float32, order="F")
+    for column in range(matrix.shape[1]):
+        out[:, column] = matrix[keep, column]
+    return out

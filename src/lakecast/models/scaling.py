@@ -1,0 +1,36 @@
+"""Dividing by a row's scale, so that large and small series teach one model the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lakecast.core.features import FittedPlan
+
+    Matrix = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def shrink(fitted: FittedPlan, held: Matrix, *, scaled: bool) -> Matrix:
+    """Divide the matrix's columns in target units by the scale, in place.
+
+    The scale given back is 1 where nothing is scaled; either way it is null where it was.
+    """
+    matrix, scale = held
+    if not scaled:
+        return matrix, np.where(np.isnan(scale), scale, np.float32(1.0))
+    for index, column in enumerate(fitted.columns):
+        if column.in_target_units:
+            matrix[:, index] /= scale
+    return matrix, scale
+
+
+def grow(
+    predicted: NDArray[np.float64], scale: NDArray[np.float32], floor: float | None
+) -> NDArray[np.float64]:
+    """Predictions in units of the target, at least `floor`; null where the scale is."""
+    values = predicted * scale.astype(np.float64)
+    return values if floor is None else np.maximum(values, floor)
