@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests import panels
 
 from lakecast.core.block import MemoryPanel
 from lakecast.core.features import compile_plan, fit_plan, matrix
@@ -20,7 +21,6 @@ from lakecast.spec.model import (
     Seasonal,
     Trend,
 )
-from tests import panels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
