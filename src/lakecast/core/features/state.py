@@ -126,23 +126,19 @@ class State:
     ) -> State:
         """Series that have no history at this cutoff, in the form of this state.
 
-        Statics that are not given are null (-1, unknown, for categories).
+        Statics that are not given are null.
         """
         size = codes.size
         blank = np.full((size, self.memory), np.nan, np.float32)
-        summary = np.zeros((size, 4))
-        summary[:, 2] = np.nan
         return replace(
             self,
             codes=codes,
             first=np.full(size, self.cutoff + 1, np.int32),
             values=blank,
             older=np.zeros((size, len(self.folds), 3)),
-            summary=summary,
+            summary=_blank(size),
             covariates=dict.fromkeys(self.covariates, blank),
-            statics={
-                name: statics.get(name, np.full(size, -1, np.float32)) for name in self.statics
-            },
+            statics={name: statics.get(name, blank[:, 0]) for name in self.statics},
         )
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -200,7 +196,10 @@ def state_at(
         values=_tails(block, block.target, width),
         folds=folds,
         older=_absorbed(
-            values, (np.maximum(block.lengths - width, 0), starts), folds, _fresh(block, folds)
+            values,
+            (np.maximum(block.lengths - width, 0), starts),
+            folds,
+            np.zeros((block.codes.size, len(folds), 3)),
         ),
         summary=_summarised(values, (block.lengths, starts, origins), _blank(block.codes.size)),
         covariates={name: _tails(block, block.covariates[name], width) for name in names},
@@ -259,11 +258,8 @@ def _tails(block: Block, values: NDArray[np.float32], width: int) -> NDArray[np.
     return np.where(inside, taken, np.float32(np.nan))
 
 
-def _fresh(block: Block, folds: tuple[Fold, ...]) -> NDArray[np.float64]:
-    return np.zeros((block.codes.size, len(folds), 3))
-
-
 def _blank(size: int) -> NDArray[np.float64]:
+    """The summary of nothing."""
     summary = np.zeros((size, 4))
     summary[:, 2] = np.nan
     return summary
