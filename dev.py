@@ -152,6 +152,7 @@ def run(place: Place, command: Command, out: IO[str] | int | None = None) -> int
             env=clean_environment(os.environ),
             stdout=out,
             stderr=errors,
+            close_fds=False,  # an installer that outlives us keeps the set-up lock
             check=False,
         ).returncode
     except OSError as error:
@@ -270,7 +271,7 @@ def step(place: Place, command: Command, what: str) -> None:
 
 @contextlib.contextmanager
 def alone(place: Place) -> Iterator[None]:
-    """Hold the clone's set-up lock; the system lets go of it if this process dies."""
+    """Hold the clone's set-up lock; the system lets go of it once we and our installer are dead."""
     path = place.root / ".venv.lock"
     try:
         handle = path.open("a+", encoding="utf-8")
@@ -279,6 +280,7 @@ def alone(place: Place) -> Iterator[None]:
             f"{path} cannot be written: {error}.", "use a clone you can write to."
         ) from None
     with handle:
+        os.set_inheritable(handle.fileno(), True)
         if not try_hold(handle):
             say("another set-up of this clone is running: waiting for it")
             while not try_hold(handle):
