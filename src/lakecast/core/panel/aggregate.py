@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakecast.core.panel.rows import Aids
 
 ROWS: Final = "_rows"
+_GROUP: Final = "_group"
 _SUMMED: Final = frozenset({"sum", "mean", "count"})
 
 
@@ -43,11 +44,17 @@ def lift(
 
 def merge(parts: pl.DataFrame, keys: Sequence[str], measures: Sequence[Measure]) -> pl.DataFrame:
     """One row a key, sorted by the keys."""
-    rows = parts.sort(keys, maintain_order=True)
-    if _distinct(rows, keys):
-        return rows
+    rows = parts.sort(_order(parts, keys), maintain_order=True)
+    begins = pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift(1)) for key in keys)
+    begins = begins | (pl.int_range(pl.len()) == 0)
+    grouped = rows.with_columns(begins.cum_sum().set_sorted().alias(_GROUP))
+    if not rows.height or grouped[_GROUP][-1] == rows.height:
+        return rows  # nothing to merge: true of most pieces at the grain of the panel
     merged = [part for m in measures for part in _merged(m)]
-    return rows.group_by(keys, maintain_order=True).agg(pl.col(ROWS).sum(), *merged)
+    firsts = [pl.col(key).first() for key in keys]
+    # A sorted key makes each group a slice that one thread sums.
+    by_group = grouped.group_by(_GROUP, maintain_order=True)
+    return by_group.agg(*firsts, pl.col(ROWS).sum(), *merged).drop(_GROUP)
 
 
 def finish(parts: pl.DataFrame, keys: Sequence[str], measures: Sequence[Measure]) -> pl.DataFrame:
@@ -96,9 +103,8 @@ def _finished(measure: Measure) -> pl.Expr:
     return one.alias(measure.name)
 
 
-def _distinct(ordered: pl.DataFrame, keys: Sequence[str]) -> bool:
-    """Whether no two neighbours have equal keys; true of most pieces at the grain of the panel."""
-    if ordered.height < 2:
-        return True
-    same = pl.all_horizontal(pl.col(key).eq_missing(pl.col(key).shift(1)) for key in keys)
-    return not bool(ordered.slice(0).select(same.slice(1).any()).item())
+def _order(parts: pl.DataFrame, keys: Sequence[str]) -> list[pl.Expr]:
+    """What to sort by: two int32 keys as one int64, which sorts in half the time."""
+    if len(keys) == 2 and all(parts.schema[key] == pl.Int32 for key in keys):
+        return [pl.col(keys[0]).cast(pl.Int64) * 2**32 + pl.col(keys[1])]
+    return [pl.col(key) for key in keys]

@@ -10,7 +10,14 @@ import polars as pl
 
 from lakecast.columns import BUCKET, CODE, OBSERVED, PRICE
 from lakecast.core.panel.covariates import Values, covariates, uncovered
-from lakecast.core.panel.findings import Shape, bucket_findings, inactive, no_sale, uncovered_cells
+from lakecast.core.panel.findings import (
+    Shape,
+    bucket_findings,
+    inactive,
+    no_covariates,
+    no_sale,
+    uncovered_cells,
+)
 from lakecast.core.panel.grid import Grid
 from lakecast.core.panel.plan import REVENUE, TARGET
 from lakecast.core.panel.rows import PERIOD
@@ -70,6 +77,7 @@ def build(parts: Parts, plan: PanelPlan, cutoff: int) -> Built:
             no_sale(parts.roster, spans, plan),
             inactive(parts.roster, spans, plan),
             bucket_findings(past, shape, parts.roster, plan),
+            no_covariates(kept[CODE], parts.joined),
             uncovered_cells(cells, parts.roster, plan),
         ]
     )

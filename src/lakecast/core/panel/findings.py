@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lakecast.core.panel.complete import Cut
+    from lakecast.core.panel.covariates import Values
     from lakecast.core.panel.grid import Grid
     from lakecast.core.panel.plan import PanelPlan
 
@@ -41,7 +42,7 @@ KINDS: Final = {
     "incomplete_period": "rows of the last period, which looks unfinished and is left out",
     "later": "rows after the cutoff, not used",
     "misaligned": "series whose rows fall elsewhere in the period than those of the others",
-    "no_key": "rows of a covariate table without a key or a time",
+    "no_covariates": "series of which a covariate table says nothing",
     "no_sale": "series that never sold up to the cutoff, left out",
     "no_series": "rows without a series, or whose lookup has no match",
     "no_time": "rows without a time",
@@ -137,6 +138,15 @@ def bucket_findings(
         _counted(kind, grid, said[kind], roster).pipe(_worded, words[kind], plan) for kind in said
     ]
     return pl.concat(found)
+
+
+def no_covariates(kept: pl.Series, joined: Sequence[Values]) -> pl.DataFrame:
+    """For each table, of how many of the series (by code) it says nothing."""
+    unsaid = [
+        (v.table.name, kept.len() - kept.is_in(v.owners[CODE].implode()).sum()) for v in joined
+    ]
+    rows = [("no_covariates", None, name, count) for name, count in unsaid if count]
+    return pl.DataFrame(rows, schema=FINDINGS, orient="row")
 
 
 def uncovered_cells(

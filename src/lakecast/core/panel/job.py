@@ -60,7 +60,7 @@ def split_sales(piece: pl.DataFrame, job: Job) -> dict[int, pl.DataFrame]:
 
 def split_covariates(piece: pl.DataFrame, table: Table, job: Job) -> dict[int, pl.DataFrame]:
     """Parts by bucket of the rows of a shuffled table whose series are in the roster."""
-    rows = covariate_rows(piece, table, job.plan, job.aids).rows
+    rows = covariate_rows(piece, table, job.plan, job.aids)
     kinds = {key: job.roster.schema[key] for key in table.keys}
     cast = rows.with_columns(pl.col(key).cast(kind, strict=False) for key, kind in kinds.items())
     return _split(cast, table.measures, job)
@@ -68,7 +68,7 @@ def split_covariates(piece: pl.DataFrame, table: Table, job: Job) -> dict[int, p
 
 def reduce_covariates(piece: pl.DataFrame, table: Table, job: Job) -> pl.DataFrame:
     """Parts by the table's own keys of a table that is given to every bucket."""
-    rows = covariate_rows(piece, table, job.plan, job.aids).rows
+    rows = covariate_rows(piece, table, job.plan, job.aids)
     keys = table_keys(table)
     return merge(lift(rows, keys, table.measures, job.aids), keys, table.measures)
 

@@ -65,11 +65,13 @@ class Clock:
         """[n] the period of each time; there may be no nulls."""
         return self.frequency.ordinal(self.wall(time))
 
-    def offsets(self, time: pl.Series) -> NDArray[np.int64]:
-        """[n] microseconds by the clock from each time's period's start; no nulls."""
-        wall = self.wall(time).astype("datetime64[us]")
-        start = self.frequency.start(self.frequency.ordinal(wall)).astype("datetime64[us]")
-        return np.asarray(wall - start).astype(np.int64)
+    def cut(self, time: pl.Series) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """[n] the period of each time, and the microseconds by the clock since its start."""
+        wall = self.wall(time)
+        ordinals = self.frequency.ordinal(wall)
+        return ordinals, np.asarray(wall - self.frequency.start(ordinals)).astype(
+            "timedelta64[us]"
+        ).astype(np.int64)
 
     def starts(self, ordinals: NDArray[np.integer], name: str) -> pl.Series:
         """The time column that says these periods: their first instants, of `time_type`."""

@@ -12,6 +12,9 @@ from lakecast.columns import LOAD, ROW
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lakecast.core.panel.plan import Measure, PanelPlan, Table
 
 PERIOD: Final = "_period"
@@ -26,8 +29,9 @@ _NO: Final = ("false", "f", "no", "n", "0", "não", "nao", "falso")
 class Ready:
     """Usable rows, and a count of those left out by reason (columns of `COUNTS`).
 
-    Rows have the table's keys, its measures' columns, and where it has a time: `_period` int32,
-    `_offset` and `_at` int64 (microseconds into the period, and since 1970).
+    Rows have the table's keys, its measures' columns, and where it has a time: `_period` int32 and
+    `_at` int64 (microseconds since 1970); those of `sales` also `_offset` int64 (microseconds into
+    the period).
     """
 
     rows: pl.DataFrame
@@ -54,18 +58,24 @@ def sales_rows(piece: pl.DataFrame, plan: PanelPlan, aids: Aids) -> Ready:
     steps.keep(pl.col(plan.columns.time).is_not_null(), "no_time")
     steps.keep(pl.all_horizontal(pl.col(c).is_not_null() for c in plan.columns.series), "no_series")
     for column, values in plan.panel.exclude.items():
-        wanted = ~pl.col(column).cast(pl.String).is_in(values)
-        steps.keep(wanted | pl.col(column).is_null(), "excluded", column)
-    return Ready(_with_time(steps.rows, plan.sales), steps.counts())
+        for text in values:
+            wanted = pl.col(column).cast(pl.String).ne_missing(text)
+            steps.keep(wanted, "excluded", f"{column} = {text}")
+    periods, offsets = plan.clock.cut(steps.rows[plan.columns.time])
+    timed = _with_time(steps.rows, plan.columns.time, periods)
+    return Ready(timed.with_columns(pl.Series(OFFSET, offsets)), steps.counts())
 
 
-def covariate_rows(piece: pl.DataFrame, table: Table, plan: PanelPlan, aids: Aids) -> Ready:
-    """Rows of a covariate table that have all their keys (and a time, where the table has one)."""
-    steps = _Steps(_enrich(piece, plan, aids))
+def covariate_rows(piece: pl.DataFrame, table: Table, plan: PanelPlan, aids: Aids) -> pl.DataFrame:
+    """Rows of a covariate table that have all their keys (and a time, where the table has one).
+
+    They have the keys, the measures' columns, and with a time `_period` and `_at`.
+    """
     needed = [*table.keys, *([table.time] if table.time else [])]
-    usable = pl.all_horizontal(pl.col(c).is_not_null() for c in needed)
-    steps.keep(usable, "no_key", table.name)
-    return Ready(_with_time(steps.rows, table), steps.counts())
+    rows = _enrich(piece, plan, aids).drop_nulls(needed)
+    if table.time is None:
+        return rows
+    return _with_time(rows, table.time, table.clock.ordinals(rows[table.time]))
 
 
 def lookup_rows(frame: pl.DataFrame, on: tuple[str, ...]) -> tuple[pl.DataFrame, int]:
@@ -137,14 +147,7 @@ def _typed(table: pl.DataFrame, on: tuple[str, ...], piece: pl.DataFrame) -> pl.
     return lookup_rows(cast, on)[0]
 
 
-def _with_time(rows: pl.DataFrame, table: Table) -> pl.DataFrame:
-    if table.time is None:
-        return rows
-    time = rows[table.time]
-    return rows.with_columns(
-        pl.Series(PERIOD, table.clock.ordinals(time), dtype=pl.Int32),
-        pl.Series(OFFSET, table.clock.offsets(time), dtype=pl.Int64),
-        time.cast(pl.Datetime("us", getattr(time.dtype, "time_zone", None)))
-        .cast(pl.Int64)
-        .alias(AT),
-    )
+def _with_time(rows: pl.DataFrame, name: str, periods: NDArray[np.int32]) -> pl.DataFrame:
+    zone = getattr(rows.schema[name], "time_zone", None)
+    at = rows[name].cast(pl.Datetime("us", zone)).cast(pl.Int64).alias(AT)
+    return rows.with_columns(pl.Series(PERIOD, periods, dtype=pl.Int32), at)

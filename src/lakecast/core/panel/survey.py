@@ -58,16 +58,26 @@ def survey_sales(ready: Ready, plan: PanelPlan, *, load: str, buckets: int) -> S
     )
 
 
-def survey_covariates(ready: Ready, table: Table) -> Survey:
-    """The survey of one piece of a covariate table: its periods, texts and rows left out."""
-    rows = ready.rows
+def survey_covariates(piece: pl.DataFrame, table: Table) -> Survey:
+    """The survey of one piece of a covariate table: its periods and texts, lookups not needed."""
+    periods = _NO_PERIODS
+    if table.time:
+        times = piece[table.time].drop_nulls().unique()
+        found = pl.Series(PERIOD, table.clock.ordinals(times), dtype=pl.Int32).unique().sort()
+        nothing = pl.lit(0, pl.Int64)
+        periods = found.to_frame().with_columns(nothing.alias(ROWS), nothing.alias("last"))
     return Survey(
-        periods=_periods(rows) if table.time else _NO_PERIODS,
+        periods=periods,
         series=pl.DataFrame(),
         loads=pl.DataFrame(),
-        texts=_texts(rows, table.measures),
-        counts=ready.left_out,
+        texts=_texts(piece, table.measures),
+        counts=pl.DataFrame(schema=COUNTS),
     )
+
+
+def surveyed(table: Table) -> tuple[str, ...]:
+    """The columns of a covariate table that `survey_covariates` reads."""
+    return (*((table.time,) if table.time else ()), *(m.column for m in table.measures if m.text))
 
 
 def merge_surveys(left: Survey, right: Survey) -> Survey:

@@ -13,12 +13,13 @@ from lakecast.columns import LOAD, ROW
 from lakecast.core.panel import repeats
 from lakecast.core.panel.plan import SALES, PanelPlan, Table, resolve
 from lakecast.core.panel.roster import ambiguous
-from lakecast.core.panel.rows import COUNTS, PERIOD, Aids, covariate_rows, lookup_rows, sales_rows
+from lakecast.core.panel.rows import COUNTS, PERIOD, Aids, lookup_rows, sales_rows
 from lakecast.core.panel.survey import (
     Survey,
     merge_surveys,
     survey_covariates,
     survey_sales,
+    surveyed,
     total_counts,
 )
 from lakecast.lake.pieces import Piece, pieces, read_piece, read_whole, schema_of
@@ -61,14 +62,14 @@ def explore(spec: Spec, lake: Lake, engine: Engine, buckets: int) -> Found:
     lookups, repeated = _lookups(lake, plan)
     aids = Aids(lookups=lookups, superseded=_superseded(lake, engine, plan))
     sales = _survey_sales(lake, engine, (plan, aids), buckets)
-    tables = {table.name: _survey_table(lake, engine, table, (plan, aids)) for table in plan.tables}
-    counts = [repeated, sales.counts, ambiguous(sales.series, plan)]
+    tables = {table.name: _survey_table(lake, engine, table) for table in plan.tables}
+    counts = total_counts([repeated, sales.counts, ambiguous(sales.series, plan)])
     return Found(
         plan=plan,
         aids=replace(aids, vocabularies=_vocabularies(plan, sales, tables)),
         sales=sales,
         tables=tables,
-        counts=total_counts([*counts, *(survey.counts for survey in tables.values())]),
+        counts=counts,
     )
 
 
@@ -127,14 +128,14 @@ def _survey_piece(piece: Piece, known: _Known, buckets: int) -> Survey:
     return survey_sales(ready, known[0], load=piece.load, buckets=buckets)
 
 
-def _survey_table(lake: Lake, engine: Engine, table: Table, known: _Known) -> Survey:
-    work = table_pieces(lake, table)
-    survey = partial(_survey_covariates, table=table, known=known)
+def _survey_table(lake: Lake, engine: Engine, table: Table) -> Survey:
+    work = pieces(lake.table(table.name), surveyed(table))
+    survey = partial(_survey_covariates, table=table)
     return engine.reduce(survey, merge_surveys, work, title=f"surveying {table.name}")
 
 
-def _survey_covariates(piece: Piece, table: Table, known: _Known) -> Survey:
-    return survey_covariates(covariate_rows(read_piece(piece), table, *known), table)
+def _survey_covariates(piece: Piece, table: Table) -> Survey:
+    return survey_covariates(read_piece(piece), table)
 
 
 def _vocabularies(
