@@ -40,8 +40,8 @@ PORTUGUESE: Final = {
 class Moments:
     """Consecutive periods in local time: datetime64[h] for hours, their first day otherwise."""
 
-    def __init__(self, frequency: Frequency, timezone: str, ordinals: NDArray[np.int64]) -> None:
-        start = frequency.start(ordinals)
+    def __init__(self, frequency: Frequency, timezone: str, low: int, high: int) -> None:
+        start = frequency.start(np.arange(low, high + 1, dtype=np.int64))
         self.hours = _local(start, timezone) if frequency.unit == "h" else start.astype("M8[h]")
         self.days = self.hours.astype("M8[D]")
         self.months = self.days.astype("M8[M]")
@@ -50,8 +50,7 @@ class Moments:
     @property
     def weekday(self) -> NDArray[np.int64]:
         """0 is Monday."""
-        weekday: NDArray[np.int64] = (self.days.astype(np.int64) + 3) % 7
-        return weekday
+        return (self.days.astype(np.int64) + 3) % 7
 
 
 def _local(hours: NDArray[np.datetime64], timezone: str) -> NDArray[np.datetime64]:
@@ -68,7 +67,8 @@ def _offset(moment: datetime) -> int:
 def _iso_week(at: Moments) -> NDArray[np.int64]:
     """ISO 8601: the week belongs to the year of its Thursday."""
     thursday = at.days + (3 - at.weekday)
-    return (thursday - thursday.astype("M8[Y]").astype("M8[D]")).astype(np.int64) // 7 + 1
+    since: NDArray[np.timedelta64] = thursday - thursday.astype("M8[Y]").astype("M8[D]")
+    return since.astype(np.int64) // 7 + 1
 
 
 _PARTS: Final[dict[str, Callable[[Moments], NDArray[np.generic]]]] = {
@@ -100,14 +100,20 @@ def table(
     `clock` is (frequency, time zone, countries).
     """
     frequency, timezone, countries = clock
-    periods = np.arange(low, high + 1, dtype=np.int64)
-    if part in HOLIDAY_PARTS:
-        values = _holidays(part, Frequency(frequency), timezone, countries, periods)
+    at = _moments(frequency, timezone, low, high)
+    if part == "holidays_in_period":
+        values = _counted(countries, at.days, _moments(frequency, timezone, low + 1, high + 1).days)
+    elif part in HOLIDAY_PARTS:
+        values = _holidays(part, countries, at.days)
     else:
-        moments = Moments(Frequency(frequency), timezone, periods)
-        values = _PARTS[PORTUGUESE.get(part, part)](moments).astype(np.float32)
+        values = _PARTS[PORTUGUESE.get(part, part)](at).astype(np.float32)
     values.flags.writeable = False
     return values
+
+
+@lru_cache(maxsize=16)
+def _moments(frequency: str, timezone: str, low: int, high: int) -> Moments:
+    return Moments(Frequency(frequency), timezone, low, high)
 
 
 def check_country(text: str, *, where: str) -> None:
@@ -134,28 +140,26 @@ def _dates(countries: tuple[str, ...], first: date, last: date) -> NDArray[np.da
     """Sorted days that are a holiday in any of the countries, and one far off at either end."""
     years = range(first.year - 1, last.year + 2)
     known = {day for country in countries for year in years for day in _country(country, year)}
-    found = {day for day in known if first - timedelta(CAP) <= day <= last + timedelta(CAP)}
-    far = timedelta(days=2 * CAP)
-    return np.array([first - far, *sorted(found), last + far], "M8[D]")
+    near, far = timedelta(days=CAP), timedelta(days=2 * CAP)
+    found = sorted(day for day in known if first - near <= day <= last + near)
+    return np.array([first - far, *found, last + far], "M8[D]")
+
+
+def _counted(
+    countries: tuple[str, ...], days: NDArray[np.datetime64], until: NDArray[np.datetime64]
+) -> NDArray[np.float32]:
+    """Holidays in days[i] <= day < until[i]."""
+    found = _dates(countries, days[0].item(), until[-1].item())
+    return (np.searchsorted(found, until) - np.searchsorted(found, days)).astype(np.float32)
 
 
 def _holidays(
-    part: str,
-    frequency: Frequency,
-    timezone: str,
-    countries: tuple[str, ...],
-    periods: NDArray[np.int64],
+    part: str, countries: tuple[str, ...], days: NDArray[np.datetime64]
 ) -> NDArray[np.float32]:
-    days = Moments(frequency, timezone, periods).days
     found = _dates(countries, days[0].item(), days[-1].item())
-    after = np.searchsorted(found, days)
-    if part == "holidays_in_period":
-        until = Moments(frequency, timezone, periods + 1).days
-        return (np.searchsorted(found, until) - after).astype(np.float32)
     if part == "days_since_holiday":
-        before = found[np.searchsorted(found, days, "right") - 1]
-        return _capped(days - before)
-    to = _capped(found[after] - days)
+        return _capped(days - found[np.searchsorted(found, days, "right") - 1])
+    to = _capped(found[np.searchsorted(found, days)] - days)
     return (to == 0).astype(np.float32) if part == "is_holiday" else to
 
 

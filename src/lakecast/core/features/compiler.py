@@ -55,7 +55,8 @@ def compile_plan(
     scope = _Scope(info, lead, horizon if recursive else lead, recursive)
     plain = _plain(features, scope)
     _check_target(plain, lead)
-    _check_names(features, [*plain, *_plain(features, _Scope(info, 1, 1, recursive=False))])
+    shortest = _plain(features, _Scope(info, 1, 1, recursive=False))
+    _check_names(features.names, {c.name for c in (*plain, *shortest)} | {*info.categories})
     scale = Column("", feature=Feature("fold", lag=lead, stat=SCALE[0]))
     return FeaturePlan(
         columns=tuple(_renamed(plain, features.names)),
@@ -249,11 +250,10 @@ def _check_target(columns: list[Column], lead: int) -> None:
         )
 
 
-def _check_names(features: Features, columns: list[Column]) -> None:
-    """Each key of `names` must be a feature's name, but for the lag, which differs by lead."""
-    known = {column.name for column in columns}
+def _check_names(names: Iterable[str], known: set[str]) -> None:
+    """Each of `names` must be a feature's name, but for the lag, which differs by lead."""
     stems = {_LAG.sub("", name) for name in known}
-    for key in features.names:
+    for key in names:
         if key not in known and _LAG.sub("", key) not in stems:
             raise _unknown(key, known, f"{_WHERE}.names")
 

@@ -98,7 +98,7 @@ def run(values, span, program, older, out):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def absorb(values, ends, starts, folds, older):  # type: ignore[no-untyped-def]
+def absorb(values, starts, ends, folds, older):  # type: ignore[no-untyped-def]
     """Step `older` [S, A, 3] in place over the first `ends[s]` values from `starts[s]` on."""
     kinds, alphas = folds
     for s in range(starts.shape[0]):
@@ -110,7 +110,7 @@ def absorb(values, ends, starts, folds, older):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def summarise(values, ends, starts, origins, summary):  # type: ignore[no-untyped-def]
+def summarise(values, starts, ends, origins, summary):  # type: ignore[no-untyped-def]
     """Step `summary` [S, 4] in place: count, count of non-zeros, last non-zero period, sum."""
     for s in range(starts.shape[0]):
         for p in range(ends[s]):

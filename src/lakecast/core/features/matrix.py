@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -29,6 +29,9 @@ Matrix = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
 The scale is the mean of |y| over all that is known at the row's lead: positive (1 where all of it
 is 0), null before the first value.
 """
+
+_SHARED: Final = 1024
+"""Tables of the calendar begin at its multiples, so that blocks share them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,9 @@ def row(fitted: FittedPlan, cursor: Cursor, h: int) -> Matrix:
 def rows(fitted: FittedPlan, cursor: Cursor, first: int, last: int) -> Matrix:
     """The features of the horizons first .. last (inclusive), sorted by series, then horizon.
 
-    Raises `UsageError` where a known-future covariate is missing, `ValueError` where forecasts
-    have to be pushed first, or the state was not made for the plan.
+    Raises `UsageError` where a known-future covariate is missing or pooled means are older than
+    the state, `ValueError` where forecasts have to be pushed first, or the state was not made
+    for the plan.
     """
     _check(fitted, cursor, last)
     state, width = cursor.state, cursor.state.memory + cursor.horizon
@@ -138,8 +142,15 @@ def _check(fitted: FittedPlan, cursor: Cursor, last: int) -> None:
             where="the covariates of the forecast",
             cure="give its values for every period of the horizon, null where not known",
         )
-    if plan.memory > state.memory or not set(folds_of([plan])) <= set(state.folds):
+    covered = set(folds_of([plan])) <= set(state.folds)
+    if plan.memory > state.memory or not covered or set(plan.covariates) - set(state.covariates):
         raise ValueError("the state was not made for this plan")
+    if fitted.pooled and fitted.cutoff < state.cutoff:
+        raise UsageError(
+            f"the model's pooled means end {state.cutoff - fitted.cutoff} periods too early",
+            where=f"the features {', '.join(f'`{name}`' for name in sorted(fitted.pooled))}",
+            cure="train again (`lakecast run --retrain`), or leave out `features.pooled`",
+        )
     if last > cursor.horizon or last - plan.lead > cursor.pushed:
         raise ValueError(f"horizon {last}: {cursor.pushed} of {cursor.horizon} forecasts pushed")
 
@@ -202,6 +213,7 @@ def _table(
         return (frozen(fitted.pooled[feature.source]), fitted.pooled_from), frozen(groups)
     plan = fitted.plan
     low, high = (period - feature.lag for period in sources.periods)
+    low -= low % _SHARED
     clock = (plan.frequency, plan.timezone, plan.holidays)
     parts = calendar.table(feature.source, clock, low, high)
     return (frozen(parts[None]), low), frozen(np.zeros(sources.series, np.int64))

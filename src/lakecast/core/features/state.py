@@ -197,11 +197,11 @@ def state_at(
         folds=folds,
         older=_absorbed(
             values,
-            (np.maximum(block.lengths - width, 0), starts),
+            (starts, np.maximum(block.lengths - width, 0)),
             folds,
             np.zeros((block.codes.size, len(folds), 3)),
         ),
-        summary=_summarised(values, (block.lengths, starts, origins), _blank(block.codes.size)),
+        summary=_summarised(values, (starts, block.lengths, origins), _blank(block.codes.size)),
         covariates={name: _tails(block, block.covariates[name], width) for name in names},
         statics=block.statics,
     )
@@ -229,9 +229,9 @@ def advance(
         state,
         cutoff=state.cutoff + periods,
         values=longer[:, periods:].copy(),
-        older=_absorbed(flat, (gone, starts), state.folds, state.older.copy()),
+        older=_absorbed(flat, (starts, gone), state.folds, state.older.copy()),
         summary=_summarised(
-            flat, (gone, starts + state.memory, origins + state.memory), state.summary.copy()
+            flat, (starts + state.memory, gone, origins + state.memory), state.summary.copy()
         ),
         covariates={
             name: np.concatenate([held, _wide(given.get(name, missing))], axis=1)[:, periods:]

@@ -245,6 +245,12 @@ def test_names_may_speak_of_lags_that_only_another_lead_has() -> None:
     assert "media" in compile_plan(named, INFO, lead=14, recursive=False).names
 
 
+def test_a_static_with_one_value_says_nothing_but_may_be_named() -> None:
+    info = replace(INFO, categories={"item": ("a",)})
+    plan = compile_plan(Features(names={"item": "produto_idx"}), info, recursive=True)
+    assert "produto_idx" not in plan.names
+
+
 def test_the_same_feature_twice_is_one() -> None:
     twice = compile_plan(Features(lags=(1, 1, 2)), INFO, recursive=True)
     assert [name for name in twice.names if name.startswith("lag_")] == ["lag_1", "lag_2"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -148,6 +149,26 @@ def test_a_direct_plan_does_not() -> None:
 def test_a_state_made_for_another_plan_is_refused() -> None:
     panel = panels.regular()
     plan = fitted(panel)
-    small = state_at(panel.held[0], CUTOFF, memory=2)
+    for small in (
+        state_at(panel.held[0], CUTOFF, memory=2),
+        state_at(panel.held[0], CUTOFF, memory=99),
+    ):
+        with pytest.raises(ValueError, match="not made for this plan"):
+            row(plan, Cursor(small, Future(horizon=1)), 1)
+
+
+def test_a_state_without_the_plans_covariates_is_refused() -> None:
+    panel = panels.with_covariates()
+    plan = fitted(panel)
+    without = replace(state_at(panel.held[0], CUTOFF, plans=[plan.plan]), covariates={})
     with pytest.raises(ValueError, match="not made for this plan"):
-        row(plan, Cursor(small, Future(horizon=1)), 1)
+        row(plan, Cursor(without, after(panel.held[0], CUTOFF, 7, ["promo"])), 1)
+
+
+def test_pooled_means_older_than_the_state_are_refused() -> None:
+    panel = panels.regular()
+    plan = compile_plan(Features(pooled=("store",)), panel.info, lead=7, recursive=False)
+    old = fit_plan(plan, panel, CUTOFF - 3)
+    with pytest.raises(UsageError, match="pooled means end 3 periods too early") as error:
+        row(old, cursor(panel, old), 1)
+    assert "--retrain" in error.value.cure
