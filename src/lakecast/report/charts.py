@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -33,7 +32,7 @@ def payload(data: ReportData) -> Json:
         "level": data.spec.forecast.levels[0] if data.spec.forecast.levels else None,
         "horizon": data.spec.forecast.horizon,
         "currency": data.money.currency if data.money else "",
-        "curves": asdict(curves(data)),
+        "curves": curves(data).plain(),
         "leaderboard": _leaderboard(data),
         "horizons": _horizons(data),
         "segments": _segments(data),

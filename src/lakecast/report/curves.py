@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +41,10 @@ class Curves:
     series: list[Json]
     known: int
 
+    def plain(self) -> Json:
+        """The values by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
 
 def curves(data: ReportData, most: int = MOST_SERIES) -> Curves:
     """The curves of at most `most` series: two thirds the largest, the rest the worst forecast."""
@@ -64,11 +68,16 @@ def curves(data: ReportData, most: int = MOST_SERIES) -> Curves:
 
 @dataclass(frozen=True, slots=True)
 class _Frames:
-    """The four frames under one set of names: the series key as one text, one row a period."""
+    """The four frames, one row a series and period; all but `history` know a series by its key.
 
+    `history` keeps the series columns, because it may have many millions of rows.
+    """
+
+    series: tuple[str, ...]
     time: str
     target: str
     history: pl.LazyFrame
+    identities: pl.DataFrame
     backtest: pl.DataFrame
     forecasts: pl.DataFrame
     held_back: pl.DataFrame
@@ -78,8 +87,8 @@ class _Frames:
         panel = data.spec.panel
         keys = (*panel.series, panel.time)
         bands = interval_columns(data.spec.forecast.levels[:1])
-        held = _frame(data.held_back, keys, (ACTUAL,), panel.series)
         return cls(
+            series=panel.series,
             time=panel.time,
             target=panel.target,
             history=_history(data),
@@ -90,12 +99,13 @@ class _Frames:
             forecasts=_latest(
                 _frame(data.forecasts, keys, (FORECAST, *bands), panel.series), panel.time
             ),
-            held_back=held,
+            held_back=_frame(data.held_back, keys, (ACTUAL,), panel.series),
+            identities=_identities(data, panel.series),
         )
 
     def times(self) -> list[Any]:
         """Every period of any frame, ascending."""
-        parts = [self.history.select(self.time).unique().collect()]
+        parts = [self.history.select(self.time).unique().collect(engine="streaming")]
         parts += [f.select(self.time).unique() for f in (self.backtest, self.forecasts)]
         full = [part for part in parts if part.height]
         if not full:
@@ -113,9 +123,18 @@ class _Frames:
 def _history(data: ReportData) -> pl.LazyFrame:
     panel = data.spec.panel
     if data.history is None:
-        empty = {_KEY: pl.String(), panel.time: pl.Date(), panel.target: pl.Float64()}
-        return pl.LazyFrame(schema=empty)
-    return data.history.select(_key(panel.series), panel.time, panel.target)
+        names = dict.fromkeys(panel.series, pl.String())
+        return pl.LazyFrame(schema={**names, panel.time: pl.Date(), panel.target: pl.Float64()})
+    return data.history.select(*panel.series, panel.time, panel.target)
+
+
+def _identities(data: ReportData, series: tuple[str, ...]) -> pl.DataFrame:
+    """Series columns and key of every series that has a forecast, backtest or not."""
+    frames = [f for f in (data.champion_backtest, data.forecasts) if f is not None]
+    parts = [frame.select(series).unique() for frame in frames]
+    if not parts:
+        return pl.DataFrame(schema=dict.fromkeys((*series, _KEY), pl.String()))
+    return pl.concat(parts, how="vertical_relaxed").unique().with_columns(_key(series))
 
 
 def _frame(
@@ -142,7 +161,8 @@ def _key(series: Sequence[str]) -> pl.Expr:
 
 def _latest(frame: pl.DataFrame, time: str) -> pl.DataFrame:
     """One row a series and period: where windows overlap, the one that knew most."""
-    return frame.sort(_KEY, time, CUTOFF).unique([_KEY, time], keep="last", maintain_order=True)
+    newest = frame.group_by(time).agg(pl.col(CUTOFF).max())
+    return frame.join(newest, on=[time, CUTOFF], how="semi")
 
 
 def _summary(frames: _Frames) -> pl.DataFrame:
@@ -191,7 +211,7 @@ def _total(frames: _Frames, axis: pl.DataFrame) -> Json:
 
     def summed(frame: pl.LazyFrame, value: str) -> pl.DataFrame:
         grouped = frame.group_by(frames.time).agg(pl.col(value).sum())
-        return grouped.with_columns(pl.lit("").alias(_KEY)).collect()
+        return grouped.with_columns(pl.lit("").alias(_KEY)).collect(engine="streaming")
 
     parts = {
         "h": _spread(summed(frames.history, frames.target), axis, (frames.target,)),
@@ -204,13 +224,20 @@ def _total(frames: _Frames, axis: pl.DataFrame) -> Json:
 
 def _details(frames: _Frames, axis: pl.DataFrame, chosen: pl.DataFrame) -> list[Json]:
     keys = chosen.select(_KEY)
+    ours = frames.identities.join(keys, on=_KEY, how="semi")
     bands = tuple(name for name in frames.forecasts.columns if name.startswith(f"{FORECAST}-"))
-    history = frames.history.join(keys.lazy(), on=_KEY, how="semi").collect()
+    history = frames.history.join(
+        ours.lazy(), on=list(frames.series), how="inner", nulls_equal=True
+    ).collect(engine="streaming")
+
+    def drawn(frame: pl.DataFrame, values: Sequence[str]) -> dict[str, list[list[Any]]]:
+        return _spread(frame.join(keys, on=_KEY, how="semi"), axis, values)
+
     lines = {
         "h": _spread(history, axis, (frames.target,)),
-        "b": _spread(frames.backtest, axis, (FORECAST, *bands)),
-        "f": _spread(frames.forecasts, axis, (FORECAST, *bands)),
-        "a": _spread(frames.held_back, axis, (ACTUAL,)),
+        "b": drawn(frames.backtest, (FORECAST, *bands)),
+        "f": drawn(frames.forecasts, (FORECAST, *bands)),
+        "a": drawn(frames.held_back, (ACTUAL,)),
     }
     return [_detail(row, lines) for row in chosen.iter_rows(named=True)]
 

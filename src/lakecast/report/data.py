@@ -76,15 +76,18 @@ class Decision:
     """What the gate decided, and who answers now.
 
     `champion`, `challenger` and `baseline` name rows of the leaderboard: who forecasts now, who
-    asked to and was refused (kind `kept` or `baseline`), and the best baseline. `gain` is the
-    relative reduction of the gate's metric against the baseline (0.2: a fifth less error),
-    `interval` its 95% interval. `reasons` are the verdict's lines, for people.
+    asked to and was refused (kind `kept` or `baseline`), and the best baseline. `members` are the
+    candidates the champion is made of, where it is a choice between others. `gain` is the
+    relative reduction of the gate's metric against the baseline (0.2: a fifth less error;
+    absent: taken from the leaderboard), `interval` its 95% interval. `reasons` are the verdict's
+    lines, for people; a line may be a term and a text with two spaces or more between them.
     """
 
     kind: Kind = "none"
     champion: str | None = None
     challenger: str | None = None
     baseline: str | None = None
+    members: tuple[str, ...] = ()
     version: str = ""
     gain: float | None = None
     interval: tuple[float, float] | None = None

@@ -59,17 +59,18 @@ def _context(data: ReportData, curves: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _top(data: ReportData, curves: Mapping[str, Any]) -> dict[str, Any]:
-    span = _span(curves, data)
+    span, held = _span(curves, data), story.held_back(data)
     return {
         "data": data,
         "spec": data.spec,
         "curves": curves,
-        "headline": words.headline(data.decision),
+        "headline": words.headline(data.decision, tables.champion_gain(data)),
         "decided": words.decided(data.decision),
+        "verdict": story.verdict(data),
         "lead": story.lead(data, curves["known"], span),
-        "tiles": story.tiles(data, curves["total"]),
+        "tiles": story.tiles(data, curves["total"], held),
         "facts": story.facts(data.spec),
-        "held": story.held_back(data),
+        "held": held,
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from lakecast.core.panel.findings import KINDS
 from lakecast.report import words
 from lakecast.report.tables import Head, Row, Table, capped
 
@@ -87,12 +88,13 @@ def findings(frame: pl.DataFrame) -> Table:
             (
                 group["kind"].replace("_", " "),
                 words.count(group["count"]),
+                KINDS.get(group["kind"], ""),
                 "\n".join(_finding_lines(group)),
             )
         )
         for group in groups.iter_rows(named=True)
     ]
-    heads = (Head("Finding"), Head("Count", numeric=True), Head("For example"))
+    heads = (Head("Finding"), Head("Count", numeric=True), Head("Of"), Head("For example"))
     return Table("Findings of the panel", heads, tuple(rows))
 
 

@@ -36,18 +36,17 @@ def residuals(backtest: pl.DataFrame | None) -> dict[str, Any] | None:
         "under": float((miss < 0).mean()),
         "median": rounded(float(np.median(miss))),
         "p90": rounded(float(np.quantile(np.abs(miss), 0.9))),
-        "points": _points(forecast, actual),
+        "points": _points(scored),
         "log": _skewed(actual),
         **_histogram(miss),
     }
 
 
-def _points(forecast: NDArray[np.float64], actual: NDArray[np.float64]) -> list[list[Any]]:
+def _points(scored: pl.DataFrame) -> list[list[Any]]:
     """An evenly spread sample in order of the actual value: the same for the same rows."""
-    order = np.lexsort((forecast, actual))
-    step = max(1, -(-order.size // MOST_POINTS))
-    picked = order[::step]
-    return [[rounded(actual[at], 3), rounded(forecast[at], 3)] for at in picked]
+    step = max(1, -(-scored.height // MOST_POINTS))
+    picked = scored.sort(ACTUAL, FORECAST).gather_every(step)
+    return [[rounded(a, 3), rounded(f, 3)] for a, f in picked.select(ACTUAL, FORECAST).iter_rows()]
 
 
 def _skewed(actual: NDArray[np.float64]) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from lakecast.columns import ACTUAL, CANDIDATE, FORECAST, interval_columns
-from lakecast.report import words
+from lakecast.report import tables, words
 from lakecast.report.data import Step
 
 if TYPE_CHECKING:
@@ -46,29 +47,30 @@ def lead(data: ReportData, known: int, span: tuple[str, str] | None) -> str:
     if not known or span is None:
         return f"No series reached the panel, so there is nothing to forecast for {asked} yet."
     kind = "One series" if known == 1 else f"{words.count(known)} series"
-    windows = spec.backtest.windows
-    past = "one stretch" if windows == 1 else f"{windows} stretches"
     return (
         f"{kind} of {words.every(spec.panel.frequency)} {spec.panel.target}, {span[0]} to "
         f"{span[1]}, forecast for the {asked} that follow. {_versus(data)}Every figure about "
-        f"errors comes from {past} of the past that the models had not seen."
+        f"errors comes from stretches of the past that the models had not seen."
     )
 
 
 def _versus(data: ReportData) -> str:
     champion, baseline = data.decision.champion, data.decision.baseline
     if champion is None or baseline is None or champion == baseline:
-        return f"They come from {words.inside(champion)}. " if champion else ""
+        return f"They come from {words.made_of(data.decision)}. " if champion else ""
     return (
-        f"They come from {words.inside(champion)}; the best simple rule would have been "
+        f"They come from {words.made_of(data.decision)}; the best simple rule would have been "
         f"{words.inside(baseline)}. "
     )
 
 
-def tiles(data: ReportData, total: dict[str, list[Any]]) -> tuple[Tile, ...]:
-    """The figures to take away, in order of weight; what is not known has no tile."""
+def tiles(data: ReportData, total: dict[str, list[Any]], check: Check | None) -> tuple[Tile, ...]:
+    """The figures to take away, in order of weight; what is not known has no tile.
+
+    `total` is the curve of all series, `check` what `held_back` found.
+    """
     found = (_gain(data), _wape(data), _bias(data), _coverage(data), _next(data, total),
-             _saved(data), _held(data))  # fmt: skip
+             _saved(data), _held(data, check))  # fmt: skip
     return tuple(tile for tile in found if tile is not None)
 
 
@@ -82,16 +84,15 @@ def _finite(value: float | None) -> float | None:
 
 
 def _gain(data: ReportData) -> Tile | None:
-    decision = data.decision
-    if decision.gain is None or decision.champion in (None, decision.baseline):
+    decision, gain = data.decision, tables.champion_gain(data)
+    if gain is None:
         return None
     title = words.METRICS[data.spec.gate.metric].title
     note = f"{title} against {words.inside(decision.baseline)}, the best simple rule"
     if decision.interval:
         low, high = (words.percent(-end, sign=True) for end in reversed(decision.interval))
         note += f"; 95% interval {low} to {high}"
-    tone = "good" if decision.gain > 0 else "bad"
-    return Tile("Error", words.percent(-decision.gain, sign=True), note, tone)
+    return Tile("Error", words.percent(-gain, sign=True), note, "good" if gain > 0 else "bad")
 
 
 def _wape(data: ReportData) -> Tile | None:
@@ -151,8 +152,7 @@ def _saved(data: ReportData) -> Tile | None:
     )
 
 
-def _held(data: ReportData) -> Tile | None:
-    check = held_back(data)
+def _held(data: ReportData, check: Check | None) -> Tile | None:
     if check is None or check.wape is None:
         return None
     note = f"of sales missed, on {_units(data)} that no stage of the run saw"
@@ -238,3 +238,9 @@ _STEPS = (
     ("Write the forecasts to a file.", "lakecast forecast --out forecasts.xlsx"),
     ("Work on the same analysis in a notebook.", "lakecast report --notebook"),
 )
+
+
+def verdict(data: ReportData) -> tuple[tuple[str, str], ...]:
+    """The decision's lines as (term, text); the term is empty where a line has none."""
+    parts = (re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in data.decision.reasons)
+    return tuple((part[0], part[1]) if len(part) == 2 else ("", part[0]) for part in parts)

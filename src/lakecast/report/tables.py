@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -64,17 +64,39 @@ def leaderboard(data: ReportData) -> Table:
     """Every candidate, best first by the gate's metric."""
     frame = ranked(data)
     shown = known_metrics(frame)
-    gains = "gain" in frame.columns
-    heads = [Head("Candidate"), *(_metric_head(name) for name in shown)]
-    heads += [_GAIN_HEAD] if gains else []
-    heads += [Head("Settings found")]
+    heads = [Head("Candidate"), *(_metric_head(name) for name in shown), _GAIN_HEAD]
     rows = []
     for row in frame.iter_rows(named=True):
         cells = [_named(row), *(words.metric(name, row[name]) for name in shown)]
-        cells += [_gain(row)] if gains else []
-        cells += [params(row.get("best_params"))]
+        cells += [words.percent(gain(data, row), sign=True), params(row.get("best_params"))]
         rows.append(Row(tuple(cells), mark(row, data)))
+    heads += [Head("Settings found")]
     return Table("All candidates and their errors in the backtest", tuple(heads), tuple(rows))
+
+
+def gain(data: ReportData, row: dict[str, Any]) -> float | None:
+    """How much less error a row has than the best baseline, as a share; None where it cannot be.
+
+    Bias and R² are not amounts of error, so they give none.
+    """
+    metric, baseline = data.spec.gate.metric, data.decision.baseline
+    if metric in ("bias", "r2") or metric not in row or row[CANDIDATE] == baseline:
+        return None
+    same = data.leaderboard.filter(pl.col(CANDIDATE).eq_missing(baseline))[metric].to_list()
+    if not same or not same[0] or row[metric] is None:
+        return None
+    return 1 - float(row[metric]) / float(same[0])
+
+
+def champion_gain(data: ReportData) -> float | None:
+    """The decision's gain, else the leaderboard's; None where the champion is the baseline."""
+    decision = data.decision
+    if decision.champion in (None, decision.baseline) or decision.kind == "baseline":
+        return None
+    if decision.gain is not None:
+        return decision.gain
+    rows = data.leaderboard.filter(pl.col(CANDIDATE).eq_missing(decision.champion)).to_dicts()
+    return gain(data, rows[0]) if rows else None
 
 
 def ranked(data: ReportData) -> pl.DataFrame:
@@ -235,14 +257,6 @@ def _metric_head(name: str) -> Head:
 def _named(row: dict[str, str | None]) -> str:
     nested = " (chosen anew in each window)" if row.get("nested") else ""
     return f"{words.candidate(row[CANDIDATE])}{nested}"
-
-
-def _gain(row: dict[str, float | None]) -> str:
-    gain = words.percent(row["gain"], sign=True)
-    low, high = row.get("gain_lo"), row.get("gain_hi")
-    if low is None or high is None:
-        return gain
-    return f"{gain} ({words.percent(low, sign=True)} to {words.percent(high, sign=True)})"
 
 
 def _plain(value: object) -> str:

@@ -64,6 +64,12 @@ METRICS: Final[dict[str, MetricWords]] = {
 
 _UNITS: Final = {"h": "hour", "D": "day", "W": "week", "M": "month"}
 _EVERY: Final = {"h": "hourly", "D": "daily", "W": "weekly", "M": "monthly"}
+_CHOICES: Final = {
+    "auto": "Automatic choice",
+    "best": "Best of all so far",
+    "best by class": "Best so far by demand class",
+    "champion": "The champion\u2019s recipe",
+}
 _SHORT: Final = {"ets": "ETS", "arima": "ARIMA"}
 
 
@@ -140,6 +146,8 @@ def candidate(name: str | None) -> str:
     """`gradient_boosting/direct` as "Gradient boosting (direct)"."""
     if not name:
         return NOTHING
+    if name in _CHOICES:
+        return _CHOICES[name]
     first, *rest = (_SHORT.get(part, part.replace("_", " ")) for part in name.split("/"))
     text = f"{first} ({', '.join(rest)})" if rest else first
     return text[:1].upper() + text[1:]
@@ -169,16 +177,16 @@ def moment(value: date | None) -> str:
     return f"{value.day} {value:%B %Y}"
 
 
-def headline(decision: Decision) -> str:
-    """How good the forecasts are, in one sentence."""
+def headline(decision: Decision, gain: float | None) -> str:
+    """How good the forecasts are, in one sentence; `gain` as in the decision."""
     if decision.champion is None:
         return "There is no forecast yet"
     if decision.kind == "baseline" or decision.champion == decision.baseline:
         return "No model beat the simple rules, so the best of them makes the forecasts"
-    if decision.gain is None or decision.gain != decision.gain:
+    if gain is None or not math.isfinite(gain):
         return f"{candidate(decision.champion)} makes the forecasts"
-    share = percent(abs(decision.gain))
-    side = "smaller" if decision.gain >= 0 else "larger"
+    share = percent(abs(gain))
+    side = "smaller" if gain >= 0 else "larger"
     return f"Forecast errors are {share} {side} than with the best simple rule"
 
 
@@ -188,7 +196,17 @@ def decided(decision: Decision) -> str:
         return ""
     version = f", version {decision.version}," if decision.version else ""
     why = _WHY[decision.kind].format(inside(decision.challenger))
-    return f"{candidate(decision.champion)}{version} answers from now on{why}."
+    who = inside(decision.champion) if decision.members else ""
+    made = f"{made_of(decision)}{f' ({who})' if who else ''}"
+    return f"{made[:1].upper()}{made[1:]}{version} answers from now on{why}."
+
+
+def made_of(decision: Decision) -> str:
+    """The champion, or where it is a choice between others, what it chose."""
+    if not decision.members:
+        return inside(decision.champion)
+    *others, last = (inside(name) for name in decision.members)
+    return f"{', '.join(others)} and {last}, by demand class" if others else last
 
 
 _WHY: Final[dict[Kind, str]] = {

@@ -82,7 +82,7 @@ def test_the_headline_and_the_figures(page: Page) -> None:
     assert "Forecast errors are 15.0% smaller than with the best simple rule" in top
     assert "8 series of daily quantity, 2 January 2017 to 4 December 2017" in top
     assert "Gradient boosting (direct), version 1, answers from now on" in top
-    assert "RMSSE 0.712 against 0.838 of weekday mean" in top
+    assert "0.712 against 0.838, 225 series in 3 windows" in top
     assert "$\u202f10,324" in top
     assert "4,836" in page.sections["quality"]
     assert "1,469,307" in page.sections["data"]

@@ -17,12 +17,12 @@ function fill(node, attributes, children) {
 }
 
 const MINUS = (text) => text.replace("-", "\u2212");
-const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const three = new Intl.NumberFormat("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const small = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
 const STYLES = {
-  number: (v) => MINUS((Math.abs(v) >= 100 ? whole : three).format(v)),
+  number: (v) => MINUS((Math.abs(v) >= 100 || Number.isInteger(v) ? whole : three).format(v)),
   count: (v) => MINUS(whole.format(v)),
   ratio: (v) => MINUS(v.toFixed(3)),
   percent: (v) => MINUS(`${(100 * v).toFixed(Math.abs(v) >= 1 ? 0 : 1)}%`),
