@@ -41,7 +41,9 @@ def loads(text: str, *, where: str = "lakecast.toml") -> Spec:
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"not valid TOML: {error}", where=where, cure="mend the line named") from None
+        raise SpecError(
+            f"not valid TOML: {error}", where=where, cure="mend the line named"
+        ) from None
     try:
         spec = msgspec.convert(tree, Spec)
     except msgspec.ValidationError as error:

@@ -7,7 +7,7 @@ means is written once, here. Nothing in this module reads a file, the clock or t
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -69,7 +69,8 @@ class Source(Frozen, kw_only=True):
     """One stream of raw rows: files, a Delta table or a query, and the table it feeds."""
 
     table: Annotated[
-        str, Meta(description="Table it lands in; `sales` holds the target.", pattern="^[a-z0-9_]+$")
+        str,
+        Meta(description="Table it lands in; `sales` holds the target.", pattern="^[a-z0-9_]+$"),
     ]
     path: (
         Annotated[str, Meta(description="File, glob, folder or URL, relative to the project.")]
@@ -144,7 +145,7 @@ class Contract(Frozen, kw_only=True):
     cancelled: Annotated[
         dict[str, str],
         Meta(
-            description="Column and prefix that mark a cancellation, e.g. `{ Invoice = \"C\" }`; "
+            description='Column and prefix that mark a cancellation, e.g. `{ Invoice = "C" }`; '
             "treated like a negative target."
         ),
     ] = field(default_factory=dict)
@@ -218,68 +219,98 @@ class Forecast(Frozen, kw_only=True):
 class Rolling(Frozen, kw_only=True):
     """Statistics of a window of periods."""
 
-    window: Positive
-    lag: Positive = 1
-    stats: tuple[Stat, ...] = ("mean",)
-    quantiles: tuple[Annotated[float, Meta(gt=0.0, lt=1.0)], ...] = ()
-    min_periods: Positive | None = None
+    window: Annotated[Positive, Meta(description="Periods in the window.")]
+    lag: Annotated[Positive, Meta(description="Its last period, counted back.")] = 1
+    stats: Annotated[tuple[Stat, ...], Meta(description="Statistics of the window.")] = ("mean",)
+    quantiles: Annotated[
+        tuple[Annotated[float, Meta(gt=0.0, lt=1.0)], ...],
+        Meta(description="Quantiles of the window."),
+    ] = ()
+    min_periods: (
+        Annotated[Positive, Meta(description="Fewest values; absent: the whole window.")] | None
+    ) = None
 
 
 class Seasonal(Frozen, kw_only=True):
     """Statistics of the same phase in the last seasons: y[t-lag], y[t-lag-season], ..."""
 
-    season: Positive
-    window: Positive
-    lag: Positive
-    stats: tuple[Stat, ...] = ("mean",)
-    min_periods: Positive | None = None
+    season: Annotated[Positive, Meta(description="Periods between the values.")]
+    window: Annotated[Positive, Meta(description="Number of values.")]
+    lag: Annotated[Positive, Meta(description="The latest of them, counted back.")]
+    stats: Annotated[tuple[Stat, ...], Meta(description="Statistics of the values.")] = ("mean",)
+    min_periods: (
+        Annotated[Positive, Meta(description="Fewest values; absent: all of them.")] | None
+    ) = None
 
 
 class Expanding(Frozen, kw_only=True):
     """Statistics of everything up to the lag."""
 
-    lag: Positive = 1
-    stats: tuple[Stat, ...] = ("mean",)
+    lag: Annotated[Positive, Meta(description="The last period used, counted back.")] = 1
+    stats: Annotated[tuple[Stat, ...], Meta(description="Statistics of the past.")] = ("mean",)
 
 
 class Ewm(Frozen, kw_only=True):
     """Exponentially weighted statistics, unadjusted: e = alpha y + (1 - alpha) e."""
 
-    alpha: Annotated[float, Meta(gt=0.0, le=1.0)]
-    lag: Positive = 1
-    stats: tuple[Literal["mean", "std"], ...] = ("mean",)
+    alpha: Annotated[float, Meta(gt=0.0, le=1.0, description="Weight of the newest value.")]
+    lag: Annotated[Positive, Meta(description="The last period used, counted back.")] = 1
+    stats: Annotated[
+        tuple[Literal["mean", "std"], ...], Meta(description="Weighted statistics.")
+    ] = ("mean",)
 
 
 class Trend(Frozen, kw_only=True):
     """y[t-lag] minus the mean of the window at that lag."""
 
-    window: Positive
-    lag: Positive = 1
+    window: Annotated[Positive, Meta(description="Periods in the window.")]
+    lag: Annotated[Positive, Meta(description="Its last period, counted back.")] = 1
 
 
 class LaggedCovariate(Frozen, kw_only=True):
     """A covariate at given lags; past-only columns need lags of at least 1."""
 
-    column: str
-    lags: tuple[Count, ...] = (0,)
-    rolling: tuple[Rolling, ...] = ()
+    column: Annotated[str, Meta(description="Name of the covariate.")]
+    lags: Annotated[tuple[Count, ...], Meta(description="Lags of its values.")] = (0,)
+    rolling: Annotated[tuple[Rolling, ...], Meta(description="Windows of its values.")] = ()
+
+
+_DEFAULT: Final = "absent: the defaults of the frequency."
 
 
 class Features(Frozen, kw_only=True):
     """Columns of the model's matrix; absent keys take the defaults of the frequency."""
 
-    lags: tuple[Positive, ...] | None = None
-    rolling: tuple[Rolling, ...] | None = None
-    seasonal: tuple[Seasonal, ...] | None = None
-    expanding: tuple[Expanding, ...] | None = None
-    ewm: tuple[Ewm, ...] | None = None
-    trend: tuple[Trend, ...] | None = None
-    calendar: tuple[str, ...] | None = None
+    lags: (
+        Annotated[tuple[Positive, ...], Meta(description=f"Values so far back; {_DEFAULT}")] | None
+    ) = None
+    rolling: Annotated[tuple[Rolling, ...], Meta(description=f"Windows; {_DEFAULT}")] | None = None
+    seasonal: (
+        Annotated[tuple[Seasonal, ...], Meta(description=f"Same phases; {_DEFAULT}")] | None
+    ) = None
+    expanding: (
+        Annotated[tuple[Expanding, ...], Meta(description=f"The whole past; {_DEFAULT}")] | None
+    ) = None
+    ewm: Annotated[tuple[Ewm, ...], Meta(description=f"Exponential weights; {_DEFAULT}")] | None = (
+        None
+    )
+    trend: (
+        Annotated[tuple[Trend, ...], Meta(description=f"Distance to a mean; {_DEFAULT}")] | None
+    ) = None
+    calendar: (
+        Annotated[tuple[str, ...], Meta(description=f"Parts of the date; {_DEFAULT}")] | None
+    ) = None
     holidays: Annotated[
         tuple[str, ...], Meta(description="Countries, or country-subdivision: `BR`, `BR-SP`.")
     ] = ()
-    covariates: tuple[LaggedCovariate, ...] | None = None
-    static: Annotated[bool, Meta(description="Series columns as categories.")] = True
+    covariates: (
+        Annotated[
+            tuple[LaggedCovariate, ...],
+            Meta(description="Covariates used; absent: all, at the lags their role allows."),
+        ]
+        | None
+    ) = None
+    static: Annotated[bool, Meta(description="Series columns and statics as features.")] = True
     encodings: (
         Annotated[
             tuple[str, ...],
@@ -289,11 +320,13 @@ class Features(Frozen, kw_only=True):
     ) = None
     pooled: Annotated[
         tuple[str, ...],
-        Meta(description="Columns over whose series the target is averaged, per period, lagged "
-             "by the horizon."),
-    ] = ()  # fmt: skip
+        Meta(
+            description="Columns over whose series the target is averaged, per period, lagged by "
+            "the horizon."
+        ),
+    ] = ()
     names: Annotated[
-        dict[str, str], Meta(description="Your name for a feature, e.g. `{ lag_1 = \"ontem\" }`.")
+        dict[str, str], Meta(description='Your name for a feature: `{ lag_1 = "ontem" }`.')
     ] = field(default_factory=dict)
 
 
@@ -324,7 +357,10 @@ class Backtest(Frozen, kw_only=True):
     """Rolling origins."""
 
     windows: Annotated[Positive, Meta(description="Folds; the first one screens.")] = 4
-    step: Annotated[Positive, Meta(description="Periods between cutoffs; absent: the horizon.")] | None = None  # noqa: E501
+    step: (
+        Annotated[Positive, Meta(description="Periods between cutoffs; absent: the horizon.")]
+        | None
+    ) = None  # noqa: E501
     gap: Annotated[Count, Meta(description="First horizons that are not scored.")] = 0
     mode: Annotated[
         Literal["expanding", "sliding"],
@@ -336,9 +372,9 @@ class Gate(Frozen, kw_only=True):
     """When a candidate may become champion."""
 
     metric: Annotated[Metric, Meta(description="Metric that ranks and decides.")] = "rmsse"
-    min_gain: Annotated[float, Meta(ge=0.0, description="Least relative gain of a replacement.")] = (
-        0.01
-    )
+    min_gain: Annotated[
+        float, Meta(ge=0.0, description="Least relative gain of a replacement.")
+    ] = 0.01
     max_bias: Annotated[float, Meta(ge=0.0, description="Largest |bias| allowed.")] = 0.1
     max_loss: Annotated[
         float, Meta(ge=0.0, description="A refresh may be worse by this share.")
@@ -349,9 +385,7 @@ class Spec(Frozen, kw_only=True):
     """A whole `lakecast.toml`."""
 
     spec: Annotated[Literal[1], Meta(description="Version of this file's form.")]
-    sources: Annotated[
-        tuple[Source, ...], Meta(description="Where rows come from.", min_length=1)
-    ]
+    sources: Annotated[tuple[Source, ...], Meta(description="Where rows come from.", min_length=1)]
     name: Annotated[str, Meta(description="Name of the project and its registered model.",
                               pattern="^[A-Za-z0-9_.-]+$")] = "lakecast"  # fmt: skip
     contract: Contract = field(default_factory=Contract)

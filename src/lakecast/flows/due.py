@@ -1,0 +1,80 @@
+"""When training is due."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from lakecast.flows.fingerprint import fingerprint
+from lakecast.spec import digest
+
+if TYPE_CHECKING:
+    from lakecast.registry.promotions import Promotion
+    from lakecast.spec import Spec
+
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What the question rests on.
+
+    `cutoff` is the panel's, ISO 8601. `told` are the keys of the notes that say of a training, by
+    its fingerprint, that it was decided; `spec` there is the hash of the training part.
+    """
+
+    champion: Promotion | None
+    cutoff: str
+    decided: bool
+    spec: str | None
+
+
+def training_part(spec: Spec) -> list[object]:
+    """The part of a spec whose change makes training due."""
+    return [
+        spec.name, spec.panel, spec.forecast, spec.features, spec.train, spec.backtest, spec.gate,
+    ]  # fmt: skip
+
+
+def training_hash(spec: Spec) -> str:
+    """Hash of that part."""
+    return digest(training_part(spec))
+
+
+def training_fingerprint(spec: Spec, panel: str) -> str:
+    """Of the stages `train` and `select`, on a panel with this fingerprint."""
+    return fingerprint("train", training_part(spec), panel)
+
+
+def why(spec: Spec, standing: Standing, *, retrain: bool) -> str | None:
+    """Why training is due, in words; None when it is not."""
+    champion = standing.champion
+    if champion is None:
+        return "there is no champion yet"
+    if retrain:
+        return "--retrain"
+    if champion.kind != "external" and not standing.decided:
+        return "the last training did not end"
+    if standing.spec is not None and standing.spec != training_hash(spec):
+        return "the training part of the spec changed"
+    age = _moment(standing.cutoff) - _moment(champion.cutoff)
+    if age >= _span(spec.train.every):
+        return f"the champion was trained up to {champion.cutoff}, {spec.train.every} or more ago"
+    return None
+
+
+def _moment(text: str) -> datetime:
+    moment = (
+        datetime.fromisoformat(text) if "T" in text or " " in text else date.fromisoformat(text)
+    )
+    if isinstance(moment, datetime):
+        return moment.replace(tzinfo=None)
+    return datetime(moment.year, moment.month, moment.day)
+
+
+def _span(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d+)([hdw])", text)
+    assert found is not None, text  # the spec's pattern
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
