@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lakecast.core.panel.plan import Measure, PanelPlan
+    from lakecast.spec.model import Gaps
 
 FIRST: Final = "first"
 LAST: Final = "last"
@@ -69,6 +70,8 @@ def build(parts: Parts, plan: PanelPlan, cutoff: int) -> Built:
     kept = spans.filter(pl.col("share") >= plan.panel.min_active)
     grid = Grid(kept[CODE].to_numpy(), kept[FIRST].to_numpy(), cutoff)
     past = _past(parts, plan, grid)
+    if plan.panel.gaps == "refuse":
+        _refuse_gaps(past, parts.roster, plan)
     ahead = _ahead(grid, plan)
     cells = [uncovered(ahead, table, plan.clock) for table in _timed(parts)]
     shape = Shape(grid=grid, last=kept[LAST].to_numpy(), sold=kept[_SOLD].to_numpy())
@@ -118,7 +121,7 @@ def _past(parts: Parts, plan: PanelPlan, grid: Grid) -> pl.DataFrame:
         columns[PRICE] = _price(grid, raw, grid.spread(places, rows[REVENUE]))
     frame = pl.concat([grid.frame, pl.DataFrame(columns), *joined], how="horizontal")
     frame = frame.with_columns(
-        pl.Series(TARGET, _without_gaps(raw, observed, grid, plan)).fill_nan(None),
+        pl.Series(TARGET, _without_gaps(raw, observed, grid, plan.panel.gaps)).fill_nan(None),
         pl.Series(OBSERVED, observed),
     )
     return frame if plan.panel.available is None else _available(frame, plan.panel.available)
@@ -144,12 +147,9 @@ def _price(grid: Grid, target: NDArray[np.float64], revenue: NDArray[np.float64]
 
 
 def _without_gaps(
-    raw: NDArray[np.float64], observed: NDArray[np.bool_], grid: Grid, plan: PanelPlan
+    raw: NDArray[np.float64], observed: NDArray[np.bool_], grid: Grid, policy: Gaps
 ) -> NDArray[np.float64]:
-    """The target with the spec's gap policy in the periods without rows."""
-    policy = plan.panel.gaps
-    if policy == "refuse" and not observed.all():
-        raise _gap(observed, grid, plan)
+    """The target with the gap policy in the periods without rows."""
     if policy == "zero":
         return np.where(observed, raw, 0.0)
     if policy == "forward":
@@ -157,12 +157,16 @@ def _without_gaps(
     return raw
 
 
-def _gap(observed: NDArray[np.bool_], grid: Grid, plan: PanelPlan) -> DataRefused:
-    missing = grid.frame.filter(pl.Series(~observed))
-    times = plan.clock.starts(missing[PERIOD].head(3).to_numpy(), plan.columns.time)
-    named = [f"series {code} at {t}" for code, t in zip(missing[CODE].head(3), times, strict=True)]
-    return DataRefused(
-        f"{missing.height} periods have no rows, first {', '.join(named)}",
+def _refuse_gaps(past: pl.DataFrame, roster: pl.DataFrame, plan: PanelPlan) -> None:
+    missing = past.filter(~pl.col(OBSERVED)).select(CODE, PERIOD)
+    if missing.is_empty():
+        return
+    first = missing.head(3).join(roster, on=CODE, maintain_order="left")
+    names = first.select(pl.concat_str(pl.col(plan.columns.series).cast(pl.String), separator=", "))
+    times = plan.clock.starts(first[PERIOD].to_numpy(), plan.columns.time)
+    examples = "; ".join(f"{s} at {t}" for s, t in zip(names.to_series(), times, strict=True))
+    raise DataRefused(
+        f"{missing.height} periods have no rows, first {examples}",
         where="panel.gaps",
         cure='bring the rows, or set panel.gaps to "zero", "null" or "forward"',
     )
