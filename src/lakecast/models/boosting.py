@@ -63,8 +63,8 @@ class Trees:
         if len(target) < LEAST_ROWS or target.min() == target.max():
             value = float(target.mean(dtype=np.float64)) if len(target) else float("nan")
             return Flat(value, binned.columns)
-        booster = lightgbm.train(self._resolved(binned, target), binned.subset(chosen))
-        return FittedTrees(booster.model_to_string(), binned.columns)
+        text = binned.train(self._resolved(binned, target), chosen)
+        return FittedTrees(text, binned.columns)
 
     def _resolved(self, binned: BinnedSet, target: NDArray[np.float32]) -> dict[str, Any]:
         params: dict[str, Any] = {**self.params}

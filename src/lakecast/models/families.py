@@ -31,8 +31,8 @@ _DEFAULTS: Final[Mapping[Family, Params]] = {
     },
     "gradient_boosting": {
         "objective": "auto",
-        "num_iterations": 300,
-        "learning_rate": 0.05,
+        "num_iterations": 200,
+        "learning_rate": 0.07,
         "num_leaves": 31,
         "min_data_in_leaf": 30,
         "bagging_fraction": 0.8,
@@ -77,8 +77,8 @@ _GRIDS: Final[Mapping[Family, list[Params]]] = {
     ],
     "gradient_boosting": [
         {},
-        {"num_iterations": 200, "learning_rate": 0.1},
-        {"num_iterations": 400, "num_leaves": 63},
+        {"num_iterations": 300, "learning_rate": 0.05, "num_leaves": 15},
+        {"num_iterations": 300, "learning_rate": 0.05, "num_leaves": 63},
         {"objective": "squared"},
         {"objective": "tweedie"},
         *_BOOSTING,

@@ -193,7 +193,7 @@ class Tabular(_Fits):
     def inner(self, bench: Workbench, cutoff: int, start: int | None) -> Forecaster:
         """Fit on the bench's rows."""
         reach = Reach(cutoff=cutoff, start=start, most=self.rows)
-        parts = [bench.learn(self, plan, reach) for plan in self.plans(bench.panel.info)]
+        parts = bench.learn(self, self.plans(bench.panel.info), reach)
         fitted = tuple(part[0] for part in parts)
         regressors = tuple(part[1] for part in parts)
         if self.strategy == "direct":

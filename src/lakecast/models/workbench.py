@@ -8,13 +8,16 @@ what is fit at a cutoff knows nothing later.
 from __future__ import annotations
 
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from lakecast.core.block import after
 from lakecast.core.features import FeaturePlan, fit_plan, state_at
+from lakecast.models.linear import Ridge
 from lakecast.models.protocol import Answer
 from lakecast.models.routed import Prior, Routed
 from lakecast.models.rows import Census, PanelRows
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 BUDGET: Final = 2_000_000_000
 _LEAST_ROWS: Final = 64
+# Cells below which one fit on several threads waits more than it works.
+_SMALL: Final = 20_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,9 +62,10 @@ class _Shared:
 
 
 class Workbench:
-    """Fits at the cutoffs it was made for. Not to be shared between threads.
+    """Fits at the cutoffs it was made for.
 
-    `threads` are LightGBM's; they change no bit of what is fit.
+    Safe between threads. `threads` change no bit of what is fit: small models of one recipe are
+    fit side by side, a large one on all threads.
     """
 
     def __init__(
@@ -72,17 +78,16 @@ class Workbench:
         self._shared: OrderedDict[tuple[FeaturePlan, bool, int | None], _Shared] = OrderedDict()
         self._census: dict[int, Census] = {}
         self._priors: dict[int, Prior] = {}
+        self._lock = RLock()
 
     def fit(self, recipe: Sketch, cutoff: int, start: int | None = None) -> Forecaster:
         """The recipe fit on periods `start` .. `cutoff`, behind the rules of `Routed`."""
-        if cutoff not in self._priors:
-            self._priors[cutoff] = Prior.fit(self.panel, cutoff)
         return Routed(
             inner=recipe.inner(self, cutoff, start),
             season=self.panel.info.season,
             lead=recipe.lead(self.panel.info),
             minimum=recipe.minimum,
-            prior=self._priors[cutoff],
+            prior=self._prior(cutoff),
         )
 
     def forecast(self, forecaster: Forecaster, cutoff: int, horizon: int) -> Answer:
@@ -96,27 +101,48 @@ class Workbench:
             source=np.concatenate([answer.source for answer in answers]),
         )
 
-    def learn(self, learner: Learner, plan: FeaturePlan, reach: Reach) -> tuple[FittedPlan, Fitted]:
-        """The plan with its statistics, and the learner fit on its rows."""
+    def learn(
+        self, learner: Learner, plans: Sequence[FeaturePlan], reach: Reach
+    ) -> list[tuple[FittedPlan, Fitted]]:
+        """Each plan with its statistics, and the learner fit on its rows."""
+        with ThreadPoolExecutor(min(self.threads, len(plans))) as pool:
+            return list(pool.map(lambda plan: self._learn(learner, plan, reach), plans))
+
+    def _learn(
+        self, learner: Learner, plan: FeaturePlan, reach: Reach
+    ) -> tuple[FittedPlan, Fitted]:
         shared = self._rows(plan, learner.scaled, reach.cutoff)
         start = _start(shared.rows.census, reach)
         rows = shared.rows.within(start, reach.cutoff)
-        regressor = learner.regressor(self.threads)
-        if rows.rows < _LEAST_ROWS or not hasattr(regressor, "fit_binned"):
+        small = rows.rows * len(rows.columns) < _SMALL
+        regressor = learner.regressor(1 if small else self.threads)
+        if rows.rows < _LEAST_ROWS or isinstance(regressor, Ridge):
             return rows.fitted, regressor.fit(rows)
-        if shared.binned is None:
-            shared.binned = self._bin(shared.rows, learner.seed)
-            self._shrink()
-        return rows.fitted, regressor.fit_binned(shared.binned, reach.cutoff, start)
+        binned = self._binned(shared, learner.seed)
+        return rows.fitted, regressor.fit_binned(binned, reach.cutoff, start)
+
+    def _prior(self, cutoff: int) -> Prior:
+        with self._lock:
+            if cutoff not in self._priors:
+                self._priors[cutoff] = Prior.fit(self.panel, cutoff)
+            return self._priors[cutoff]
+
+    def _binned(self, shared: _Shared, seed: int) -> BinnedSet:
+        with self._lock:
+            if shared.binned is None:
+                shared.binned = self._bin(shared.rows, seed)
+                self._shrink()
+            return shared.binned
 
     def _rows(self, plan: FeaturePlan, scaled: bool, cutoff: int) -> _Shared:
         own = cutoff if plan.fold_specific else None
         key = (plan, scaled, own)
-        if key not in self._shared:
-            self._shared[key] = _Shared(self._made(plan, scaled, own))
-            self._shrink()
-        self._shared.move_to_end(key)
-        return self._shared[key]
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = _Shared(self._made(plan, scaled, own))
+                self._shrink()
+            self._shared.move_to_end(key)
+            return self._shared[key]
 
     def _made(self, plan: FeaturePlan, scaled: bool, own: int | None) -> PanelRows:
         last = self.cutoffs[-1] if own is None else own
