@@ -1,0 +1,245 @@
+"""Which rows of a chunk break which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from lakecast.core.contract.numbers import parse_booleans, parse_numbers
+from lakecast.core.contract.rules import level_on
+from lakecast.core.contract.times import Times, parse_times
+
+if TYPE_CHECKING:
+    from lakecast.core.contract.plan import Kind, Plan
+    from lakecast.spec.model import Bound, Level
+
+LATEST: Final = date(2200, 12, 31)
+_SURE: Final = 0.9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What earlier chunks and the lake decided: the kind of each guessed covariate, and whether
+    the source's times carry a zone (None: no time was seen yet). `as_of` carries a zone.
+
+    `textual` is true of CSV, where the texts of format.nulls mean null in every column.
+    """
+
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    aware: bool | None = None
+    as_of: datetime | None = None
+    textual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Rows (`mask`) that break a rule in a column, and what that leads to."""
+
+    rule: str
+    column: str
+    level: Level
+    mask: pl.Series
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A chunk as it was read, as it was understood, and what is wrong with it.
+
+    `raw` and `values` have the same rows and columns, `_row` among them. `clock` is true of rows
+    whose time is more than a date; `aware` is the chunk's answer to `Facts.aware`.
+    """
+
+    raw: pl.DataFrame
+    values: pl.DataFrame
+    findings: tuple[Finding, ...]
+    clock: pl.Series
+    aware: bool | None
+
+    def sound(self) -> pl.Series:
+        """Rows that land as far as the findings go."""
+        fatal = [f.mask for f in self.findings if f.level in ("quarantine", "reject")]
+        return ~_any(fatal, self.raw.height)
+
+    def with_findings(self, *more: Finding) -> Judged:
+        """The same chunk with more found, those without a row left out."""
+        kept = tuple(finding for finding in more if finding.mask.any())
+        return replace(self, findings=(*self.findings, *kept))
+
+
+def guess(chunk: pl.DataFrame, plan: Plan) -> dict[str, Kind]:
+    """The kind of each guessed covariate, from a first chunk.
+
+    A text column is boolean or numeric where nine tenths of its filled values read so.
+    """
+    return {name: _kind(chunk[name], plan) for name in plan.guessed if name in chunk.columns}
+
+
+def judge(chunk: pl.DataFrame, plan: Plan, facts: Facts) -> Judged:
+    """Read every value of a chunk and find every rule broken but those across rows.
+
+    `chunk` has the spec's names and `_row`; columns may be texts or typed.
+    """
+    raw = _plain(chunk)
+    filled = _nulled(raw, plan, textual=facts.textual)
+    numbers = _numbers(filled, plan, facts)
+    booleans = {
+        name: parse_booleans(filled[name])
+        for name, kind in facts.kinds.items()
+        if kind == "boolean" and name in filled.columns
+    }
+    times = parse_times(filled[plan.time], plan.writing) if plan.time in filled.columns else None
+    moments = {} if times is None or plan.time is None else {plan.time: times.utc}
+    values = filled.with_columns(
+        *(_emptied(s).alias(name) for name, s in numbers.items()),
+        *(s.alias(name) for name, s in {**booleans, **moments}.items()),
+    )
+    aware = facts.aware if times is None else _awareness(times, facts)
+    found: list[Finding] = []
+    for name, parsed in {**numbers, **booleans, **moments}.items():
+        found += _unread(filled[name], parsed, name, plan)
+    found += _nulls(filled, plan)
+    found += _infinite(filled, numbers, plan)
+    found += _sales(values, plan)
+    if times is not None:
+        found += _timely(times, plan, facts, aware)
+    clock = (
+        pl.repeat(value=False, n=raw.height, eager=True)
+        if times is None
+        else (times.clock | times.aware)
+    )
+    empty = Judged(raw, values, (), clock, aware)
+    return empty.with_findings(*found)
+
+
+def finding(rule: str, column: str, mask: pl.Series, plan: Plan) -> Finding:
+    """A finding at the level the spec gives it; nulls of the mask are no finding."""
+    return Finding(rule, column, level_on(rule, column, plan), mask.fill_null(value=False))
+
+
+def instant(moment: datetime, zone: str) -> datetime:
+    """A moment in UTC; without a zone it is meant in `zone`."""
+    placed = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+    return placed.astimezone(UTC)
+
+
+def _any(masks: list[pl.Series], height: int) -> pl.Series:
+    found = pl.repeat(value=False, n=height, eager=True)
+    for mask in masks:
+        found |= mask
+    return found
+
+
+def _kind(values: pl.Series, plan: Plan) -> Kind:
+    if values.dtype == pl.Boolean:
+        return "boolean"
+    if values.dtype.is_numeric():
+        return "number"
+    texts = _null_texts(values.cast(pl.String), plan).drop_nulls().head(10_000)
+    enough = max(1.0, _SURE * texts.len())
+    if parse_numbers(texts, plan.writing).drop_nulls().len() >= enough:
+        return "number"
+    return "boolean" if parse_booleans(texts).drop_nulls().len() >= enough else "text"
+
+
+def _plain(chunk: pl.DataFrame) -> pl.DataFrame:
+    """Categories as the texts they are."""
+    coded = [n for n, kind in chunk.schema.items() if kind in (pl.Categorical, pl.Enum)]
+    return chunk.with_columns(pl.col(coded).cast(pl.String)) if coded else chunk
+
+
+def _nulled(raw: pl.DataFrame, plan: Plan, *, textual: bool) -> pl.DataFrame:
+    """Texts that mean null are null: in a CSV everywhere, else where a number or time is read."""
+    read = {*plan.numbers, *plan.guessed, plan.time}
+    names = [
+        name for name, kind in raw.schema.items() if kind == pl.String and (textual or name in read)
+    ]
+    return raw.with_columns(_null_texts(raw[name], plan) for name in names)
+
+
+def _null_texts(texts: pl.Series, plan: Plan) -> pl.Series:
+    means = texts.str.strip_chars().is_in(list(plan.writing.nulls))
+    return texts.to_frame().select(pl.when(~means).then(pl.first())).to_series()
+
+
+def _numbers(filled: pl.DataFrame, plan: Plan, facts: Facts) -> dict[str, pl.Series]:
+    names = [*plan.numbers, *(n for n, kind in facts.kinds.items() if kind == "number")]
+    return {
+        name: parse_numbers(filled[name], plan.writing)
+        for name in dict.fromkeys(names)
+        if name in filled.columns
+    }
+
+
+def _emptied(numbers: pl.Series) -> pl.Series:
+    """NaN is null: pandas writes one for the other."""
+    return numbers.fill_nan(None)
+
+
+def _awareness(times: Times, facts: Facts) -> bool | None:
+    if facts.aware is not None:
+        return facts.aware
+    seen = times.aware.filter(times.utc.is_not_null())
+    return bool(seen[0]) if seen.len() else None
+
+
+def _unread(texts: pl.Series, parsed: pl.Series, name: str, plan: Plan) -> Iterator[Finding]:
+    yield finding("unparseable", name, parsed.is_null() & texts.is_not_null(), plan)
+
+
+def _nulls(filled: pl.DataFrame, plan: Plan) -> Iterator[Finding]:
+    for name in plan.filled:
+        if name in filled.columns:
+            yield finding("null", name, filled[name].is_null(), plan)
+
+
+def _infinite(
+    filled: pl.DataFrame, numbers: Mapping[str, pl.Series], plan: Plan
+) -> Iterator[Finding]:
+    for name, parsed in numbers.items():
+        wrong = parsed.is_infinite()
+        if name in plan.filled:
+            wrong |= parsed.is_nan()
+        yield finding("not_finite", name, wrong & filled[name].is_not_null(), plan)
+
+
+def _sales(values: pl.DataFrame, plan: Plan) -> Iterator[Finding]:
+    """Rules that only `sales` has."""
+    if plan.target in values.columns:
+        yield finding("negative", plan.target, values[plan.target] < 0, plan)
+    for name, prefix in plan.cancelled.items():
+        if name in values.columns:
+            marked = values[name].cast(pl.String).str.starts_with(prefix)
+            yield finding("cancelled", name, marked, plan)
+    for name, bound in plan.bounds.items():
+        if name in values.columns and values[name].dtype.is_numeric():
+            yield finding("out_of_range", name, _outside(values[name], bound), plan)
+
+
+def _outside(values: pl.Series, bound: Bound) -> pl.Series:
+    wrong = pl.repeat(value=False, n=values.len(), eager=True)
+    if bound.minimum is not None:
+        wrong |= values < bound.minimum
+    if bound.maximum is not None:
+        wrong |= values > bound.maximum
+    if bound.above is not None:
+        wrong |= values <= bound.above
+    return wrong
+
+
+def _timely(times: Times, plan: Plan, facts: Facts, aware: bool | None) -> Iterator[Finding]:
+    name = plan.time or ""
+    early = datetime(plan.earliest.year, plan.earliest.month, plan.earliest.day)  # noqa: DTZ001
+    late = datetime(LATEST.year, LATEST.month, LATEST.day)  # noqa: DTZ001
+    absurd = (times.utc < instant(early, plan.zone)) | (times.utc > instant(late, plan.zone))
+    yield finding("absurd", name, absurd, plan)
+    if aware is not None:
+        unlike = (times.aware != aware) & times.utc.is_not_null()
+        yield finding("mixed_timezone", name, unlike, plan)
+    if facts.as_of is not None:
+        future = times.utc > instant(facts.as_of, plan.zone)
+        yield finding("future", name, future & ~absurd, plan)
