@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -137,11 +137,8 @@ def commands() -> str:
     parts = ["# Commands", NOTE]
     for argv in (["--help"], *([name, "--help"] for name in COMMANDS)):
         text = io.StringIO()
-        with redirect_stdout(text):
-            try:
-                main(argv)
-            except SystemExit:
-                pass
+        with redirect_stdout(text), suppress(SystemExit):
+            main(argv)
         title = "lakecast" if len(argv) == 1 else f"lakecast {argv[0]}"
         parts.append(f"## {title}\n\n```text\n{text.getvalue().rstrip()}\n```\n")
     return "\n".join(parts)
@@ -152,8 +149,7 @@ def rules() -> str:
     from lakecast.core.contract import RULES
 
     rows = ["| rule | level | meaning | cure |", "| --- | --- | --- | --- |"]
-    for rule in RULES:
-        rows.append(f"| `{rule.name}` | {rule.level} | {rule.description} | {rule.cure} |")
+    rows += [f"| `{r.name}` | {r.level} | {r.description} | {r.cure} |" for r in RULES]
     return "\n".join(["# Rules of the data contract", NOTE, *rows, ""])
 
 

@@ -54,19 +54,19 @@ class SpecError(UsageError):
     """``lakecast.toml`` is not a valid spec; ``where`` is the file and the key path."""
 
 
-class DataRefused(LakecastError):
+class DataRefused(LakecastError):  # noqa: N818 - named for what happened
     """A file broke a rule of level ``reject``: nothing of it landed."""
 
     exit_code = 3
 
 
-class GateNotPassed(LakecastError):
+class GateNotPassed(LakecastError):  # noqa: N818 - named for what happened
     """No candidate passed the promotion gate."""
 
     exit_code = 4
 
 
-class Unreachable(LakecastError):
+class Unreachable(LakecastError):  # noqa: N818 - named for what happened
     """A store, database, service or cluster did not answer. Trying again may help."""
 
     exit_code = 5

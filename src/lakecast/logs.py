@@ -52,10 +52,11 @@ class Progress(Protocol):
 class Progresses(Protocol):
     """Opens one `Progress` per piece of long work."""
 
-    def bar(self, title: str, total: int | None = None, unit: str = "") -> AbstractContextManager[Progress]:
+    def bar(
+        self, title: str, total: int | None = None, unit: str = ""
+    ) -> AbstractContextManager[Progress]:
         """A context manager that yields a `Progress`; `total` None: unknown."""
         ...
-
 
 
 class _Silence:

@@ -79,7 +79,7 @@ def _file(path: Path) -> _Given:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"not valid TOML: {error}", where=path.name, cure="mend the line") from None
+        raise UsageError(f"not valid TOML: {error}", where=path.name, cure="mend it") from None
     for name in tree:
         if name not in _NAMES:
             raise UsageError(

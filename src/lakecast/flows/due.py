@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from lakecast.flows.fingerprint import fingerprint
@@ -71,10 +70,8 @@ def _moment(text: str) -> datetime:
     )
     if isinstance(moment, datetime):
         return moment.replace(tzinfo=None)
-    return datetime(moment.year, moment.month, moment.day)
+    return datetime.combine(moment, time.min)
 
 
 def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)([hdw])", text)
-    assert found is not None, text  # the spec's pattern
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})  # the spec checks the pattern

@@ -31,7 +31,7 @@ class StageOutcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOutcome:
-    """A whole run: leaderboard rows as shown to people, the decision in words, the report's path."""
+    """A whole run: the leaderboard as shown to people, the decision in words, the report."""
 
     stages: Sequence[StageOutcome]
     decision: str

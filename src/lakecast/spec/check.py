@@ -20,7 +20,7 @@ def check(spec: Spec, *, where: str) -> None:
     _names(spec, where)
     _sales(spec, where)
     for index, source in enumerate(spec.sources):
-        _source(source, spec, f"{where}: sources[{index}]")
+        _source(source, f"{where}: sources[{index}]")
     _timezone(spec.panel.timezone, f"{where}: panel.timezone")
 
 
@@ -36,7 +36,7 @@ def _names(spec: Spec, where: str) -> None:
     taken = RESERVED & {*panel.series, panel.time, panel.target}
     if taken:
         raise SpecError(
-            f"`{sorted(taken)[0]}` is a name Lakecast adds itself",
+            f"`{min(taken)}` is a name Lakecast adds itself",
             where=f"{where}: panel",
             cure="rename the column in the source",
         )
@@ -57,7 +57,7 @@ def _sales(spec: Spec, where: str) -> None:
         )
 
 
-def _source(source: Source, spec: Spec, where: str) -> None:
+def _source(source: Source, where: str) -> None:
     if (source.path is None) == (source.sql_env is None):
         raise SpecError("needs either `path` or `sql_env`", where=where, cure="give exactly one")
     if (source.sql_env is None) != (source.query is None):
@@ -75,20 +75,24 @@ def _source(source: Source, spec: Spec, where: str) -> None:
             "a lookup has no time", where=f"{where}.time", cure="remove `time` or `lookup`"
         )
     for name, covariate in source.columns.items():
-        static = source.table != "sales" and source.time is None
-        if static != (covariate.role == "static"):
-            raise SpecError(
-                f"`{name}` has role {covariate.role} but its table "
-                + ("has no time column" if static else "varies over time"),
-                where=f"{where}.columns.{name}.role",
-                cure="use `static` exactly where the source has no `time`",
-            )
-        if source.table == "sales" and covariate.role == "known-future":
-            raise SpecError(
-                f"`{name}` is computed from the sales, so its future is not known",
-                where=f"{where}.columns.{name}.role",
-                cure="use `past-only`, or give a source that states the future",
-            )
+        _role(source, name, covariate.role, f"{where}.columns.{name}.role")
+
+
+def _role(source: Source, name: str, role: str, where: str) -> None:
+    static = source.table != "sales" and source.time is None
+    if static != (role == "static"):
+        varies = "has no time column" if static else "varies over time"
+        raise SpecError(
+            f"`{name}` has role {role} but its table {varies}",
+            where=where,
+            cure="use `static` exactly where the source has no `time`",
+        )
+    if source.table == "sales" and role == "known-future":
+        raise SpecError(
+            f"`{name}` is computed from the sales, so its future is not known",
+            where=where,
+            cure="use `past-only`, or give a source that states the future",
+        )
 
 
 def _timezone(name: str, where: str) -> None:

@@ -47,7 +47,7 @@ def loads(text: str, *, where: str = "lakecast.toml") -> Spec:
     try:
         spec = msgspec.convert(tree, Spec)
     except msgspec.ValidationError as error:
-        raise _explain(error, tree, where) from None
+        raise _explain(error, where) from None
     from lakecast.spec.check import check
 
     check(spec, where=where)
@@ -78,7 +78,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _explain(error: msgspec.ValidationError, tree: dict[str, Any], where: str) -> SpecError:
+def _explain(error: msgspec.ValidationError, where: str) -> SpecError:
     text = str(error)
     place = _PLACE.search(text)
     path = place["path"] if place else ""

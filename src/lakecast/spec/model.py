@@ -29,7 +29,7 @@ class Frozen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     """Base of every value of the spec."""
 
 
-class Format(Frozen, kw_only=True):
+class Format(Frozen, frozen=True, kw_only=True):
     """How a text file is written. Absent keys are found out from the file."""
 
     delimiter: Annotated[str, Meta(description="Field separator.", max_length=1)] | None = None
@@ -52,7 +52,7 @@ class Format(Frozen, kw_only=True):
     )  # fmt: skip
 
 
-class Covariate(Frozen, kw_only=True):
+class Covariate(Frozen, frozen=True, kw_only=True):
     """What one column of a source is to the model."""
 
     role: Annotated[Role, Meta(description="When the column is known.")]
@@ -65,7 +65,7 @@ class Covariate(Frozen, kw_only=True):
     ) = None
 
 
-class Source(Frozen, kw_only=True):
+class Source(Frozen, frozen=True, kw_only=True):
     """One stream of raw rows: files, a Delta table or a query, and the table it feeds."""
 
     table: Annotated[
@@ -123,7 +123,7 @@ class Source(Frozen, kw_only=True):
     ] = field(default_factory=dict)
 
 
-class Bound(Frozen, kw_only=True):
+class Bound(Frozen, frozen=True, kw_only=True):
     """The values a column may take; null means no limit on that side."""
 
     minimum: Annotated[float, Meta(description="Smallest value allowed.")] | None = None
@@ -132,7 +132,7 @@ class Bound(Frozen, kw_only=True):
     level: Annotated[Level, Meta(description="What a value outside does.")] = "quarantine"
 
 
-class Contract(Frozen, kw_only=True):
+class Contract(Frozen, frozen=True, kw_only=True):
     """Row rules of `ingest`."""
 
     negative: Annotated[
@@ -160,7 +160,7 @@ class Contract(Frozen, kw_only=True):
     ] = field(default_factory=dict)
 
 
-class Panel(Frozen, kw_only=True):
+class Panel(Frozen, frozen=True, kw_only=True):
     """How rows become regular series."""
 
     series: Annotated[
@@ -199,13 +199,13 @@ class Panel(Frozen, kw_only=True):
         float,
         Meta(
             ge=0.0, le=1.0,
-            description="Series with a smaller share of non-zero periods are left out, and counted.",
+            description="Series with a smaller share of non-zero periods are left out and counted.",
         ),
     ] = 0.0  # fmt: skip
     buckets: Annotated[Positive, Meta(description="Files of the panel; fixed at creation.")] = 8
 
 
-class Forecast(Frozen, kw_only=True):
+class Forecast(Frozen, frozen=True, kw_only=True):
     """What is asked of the forecast."""
 
     horizon: Annotated[Positive, Meta(description="Periods ahead.")] = 28
@@ -216,7 +216,7 @@ class Forecast(Frozen, kw_only=True):
     minimum: Annotated[float, Meta(description="No forecast is below this.")] | None = 0.0
 
 
-class Rolling(Frozen, kw_only=True):
+class Rolling(Frozen, frozen=True, kw_only=True):
     """Statistics of a window of periods."""
 
     window: Annotated[Positive, Meta(description="Periods in the window.")]
@@ -231,7 +231,7 @@ class Rolling(Frozen, kw_only=True):
     ) = None
 
 
-class Seasonal(Frozen, kw_only=True):
+class Seasonal(Frozen, frozen=True, kw_only=True):
     """Statistics of the same phase in the last seasons: y[t-lag], y[t-lag-season], ..."""
 
     season: Annotated[Positive, Meta(description="Periods between the values.")]
@@ -243,14 +243,14 @@ class Seasonal(Frozen, kw_only=True):
     ) = None
 
 
-class Expanding(Frozen, kw_only=True):
+class Expanding(Frozen, frozen=True, kw_only=True):
     """Statistics of everything up to the lag."""
 
     lag: Annotated[Positive, Meta(description="The last period used, counted back.")] = 1
     stats: Annotated[tuple[Stat, ...], Meta(description="Statistics of the past.")] = ("mean",)
 
 
-class Ewm(Frozen, kw_only=True):
+class Ewm(Frozen, frozen=True, kw_only=True):
     """Exponentially weighted statistics, unadjusted: e = alpha y + (1 - alpha) e."""
 
     alpha: Annotated[float, Meta(gt=0.0, le=1.0, description="Weight of the newest value.")]
@@ -260,14 +260,14 @@ class Ewm(Frozen, kw_only=True):
     ] = ("mean",)
 
 
-class Trend(Frozen, kw_only=True):
+class Trend(Frozen, frozen=True, kw_only=True):
     """y[t-lag] minus the mean of the window at that lag."""
 
     window: Annotated[Positive, Meta(description="Periods in the window.")]
     lag: Annotated[Positive, Meta(description="Its last period, counted back.")] = 1
 
 
-class LaggedCovariate(Frozen, kw_only=True):
+class LaggedCovariate(Frozen, frozen=True, kw_only=True):
     """A covariate at given lags; past-only columns need lags of at least 1."""
 
     column: Annotated[str, Meta(description="Name of the covariate.")]
@@ -278,7 +278,7 @@ class LaggedCovariate(Frozen, kw_only=True):
 _DEFAULT: Final = "absent: the defaults of the frequency."
 
 
-class Features(Frozen, kw_only=True):
+class Features(Frozen, frozen=True, kw_only=True):
     """Columns of the model's matrix; absent keys take the defaults of the frequency."""
 
     lags: (
@@ -330,7 +330,7 @@ class Features(Frozen, kw_only=True):
     ] = field(default_factory=dict)
 
 
-class Train(Frozen, kw_only=True):
+class Train(Frozen, frozen=True, kw_only=True):
     """What is fit, and when."""
 
     families: Annotated[tuple[Family, ...], Meta(description="Learners to try.")] = (
@@ -353,14 +353,14 @@ class Train(Frozen, kw_only=True):
     ] = field(default_factory=dict)
 
 
-class Backtest(Frozen, kw_only=True):
+class Backtest(Frozen, frozen=True, kw_only=True):
     """Rolling origins."""
 
     windows: Annotated[Positive, Meta(description="Folds; the first one screens.")] = 4
     step: (
         Annotated[Positive, Meta(description="Periods between cutoffs; absent: the horizon.")]
         | None
-    ) = None  # noqa: E501
+    ) = None
     gap: Annotated[Count, Meta(description="First horizons that are not scored.")] = 0
     mode: Annotated[
         Literal["expanding", "sliding"],
@@ -368,7 +368,7 @@ class Backtest(Frozen, kw_only=True):
     ] = "expanding"
 
 
-class Gate(Frozen, kw_only=True):
+class Gate(Frozen, frozen=True, kw_only=True):
     """When a candidate may become champion."""
 
     metric: Annotated[Metric, Meta(description="Metric that ranks and decides.")] = "rmsse"
@@ -381,7 +381,7 @@ class Gate(Frozen, kw_only=True):
     ] = 0.02
 
 
-class Spec(Frozen, kw_only=True):
+class Spec(Frozen, frozen=True, kw_only=True):
     """A whole `lakecast.toml`."""
 
     spec: Annotated[Literal[1], Meta(description="Version of this file's form.")]

@@ -43,12 +43,7 @@ def call(args: Namespace, output: Output) -> int:
     if not args.out:
         shown = frame.head(20)
         output.table(shown.columns, shown.rows())
-    output.result({"rows": frame.height, "out": args.out, "forecasts": _records(args, frame)})
+    output.result(
+        {"rows": frame.height, "out": args.out, "forecasts": None if args.out else frame.to_dicts()}
+    )
     return 0
-
-
-def _records(args: Namespace, frame: object) -> object:
-    import polars as pl
-
-    assert isinstance(frame, pl.DataFrame)
-    return None if args.out else frame.to_dicts()
