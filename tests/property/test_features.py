@@ -78,7 +78,7 @@ def anyhow(draw: st.DrawFn, lead: int = 1) -> Features:
 
 
 @st.composite
-def a_panel(draw: st.DrawFn) -> MemoryPanel:
+def a_panel(draw: st.DrawFn, spikes: tuple[float, ...] = (1e6,)) -> MemoryPanel:
     """Series of 1 to 60 periods with nulls, zeros and spikes."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     lengths = draw(st.lists(st.integers(1, 60), min_size=1, max_size=6))
@@ -87,8 +87,7 @@ def a_panel(draw: st.DrawFn) -> MemoryPanel:
         held = rng.gamma(1.0, 20.0, n)
         held[rng.random(n) < 0.2] = 0.0
         held[rng.random(n) < 0.1] = np.nan
-        held[rng.random(n) < 0.02] = 1e6
-        return held
+        return np.where(rng.random(n) < 0.1, rng.choice(spikes, n), held)
 
     return panels.panel_of(
         [values(n) for n in lengths],
@@ -97,6 +96,10 @@ def a_panel(draw: st.DrawFn) -> MemoryPanel:
             "visits": ("past-only", [values(n) for n in lengths]),
         },
     )
+
+
+HARSH = a_panel((3e16, -3e16))
+"""Spikes that cancel: the order of a sum shows in its result."""
 
 
 def planned(features: Features, panel: MemoryPanel) -> FeaturePlan:
@@ -177,7 +180,7 @@ def reordered(block: Block, order: NDArray[np.int64]) -> Block:
 
 
 @examples
-@given(a_panel(), anyhow(), st.integers(HORIZON, 30))
+@given(HARSH, anyhow(), st.integers(HORIZON, 30))
 def test_state_gives_the_bits_of_the_batch(
     panel: MemoryPanel, features: Features, back: int
 ) -> None:
@@ -199,7 +202,7 @@ def test_state_gives_the_bits_of_the_batch(
 
 
 @examples
-@given(a_panel(), anyhow(lead=HORIZON), st.integers(HORIZON, 30))
+@given(HARSH, anyhow(lead=HORIZON), st.integers(HORIZON, 30))
 def test_a_direct_plan_needs_no_forecasts(
     panel: MemoryPanel, features: Features, back: int
 ) -> None:
@@ -217,7 +220,7 @@ def test_a_direct_plan_needs_no_forecasts(
 
 
 @examples
-@given(a_panel(), anyhow(), st.integers(1, 20), st.integers(1, 4))
+@given(HARSH, anyhow(), st.integers(1, 20), st.integers(1, 4))
 def test_a_state_that_moves_on_is_the_state_there(
     panel: MemoryPanel, features: Features, back: int, step: int
 ) -> None:

@@ -10,6 +10,9 @@ constant window has a standard deviation of exactly 0.
 
 Folds (expanding and exponentially weighted statistics) are three float64 numbers stepped from the
 first value to the last; a state holds them for everything older than its values.
+
+All of it is one file, as numba's cache looks at the file of the function called only: a kernel
+imported from elsewhere would go stale unseen.
 """
 
 from __future__ import annotations
