@@ -77,11 +77,10 @@ def number(value: float | None) -> str:
     """Three significant digits and separators: 1,234 · 12.3 · 0.0123; a dash for null and NaN."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    size = abs(value)
-    if size >= 100 or value == int(value):
+    rounded = float(f"{value:.3g}")
+    if abs(rounded) >= 100 or abs(rounded) < 1e-6 or value == int(value):
         return _signed(f"{value:,.0f}")
-    decimals = 2 if size < 1e-12 else max(0, 2 - math.floor(math.log10(size)))
-    return _signed(f"{value:.{min(decimals, 6)}f}")
+    return _signed(f"{value:.{2 - math.floor(math.log10(abs(rounded)))}f}")
 
 
 def ratio(value: float | None) -> str:

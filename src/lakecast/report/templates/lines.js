@@ -158,6 +158,7 @@ function crosshair(box, root, plot, x, y, height) {
     show(Math.round(plot.from + ((px - x(plot.from)) / (x(plot.to) - x(plot.from) || 1)) * (plot.to - plot.from)));
   };
   root.setAttribute("tabindex", "0");
+  root.setAttribute("aria-label", `${box.dataset.label}. The arrow keys read the values.`);
   root.addEventListener("pointermove", point);
   root.addEventListener("pointerdown", point);
   root.addEventListener("pointerleave", leave);
