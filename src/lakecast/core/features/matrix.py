@@ -112,9 +112,9 @@ def row(fitted: FittedPlan, cursor: Cursor, h: int) -> Matrix:
 def rows(fitted: FittedPlan, cursor: Cursor, first: int, last: int) -> Matrix:
     """The features of the horizons first .. last (inclusive), sorted by series, then horizon.
 
-    Raises `UsageError` where a known-future covariate is missing or pooled means are older than
-    the state, `ValueError` where forecasts have to be pushed first, or the state was not made
-    for the plan.
+    Raises `UsageError` where a known-future covariate is missing, the horizon is beyond what the
+    plan knows, or pooled means are older than the state; `ValueError` where forecasts have to be
+    pushed first, or the state was not made for the plan.
     """
     _check(fitted, cursor, last)
     state, width = cursor.state, cursor.state.memory + cursor.horizon
@@ -135,24 +135,35 @@ def rows(fitted: FittedPlan, cursor: Cursor, first: int, last: int) -> Matrix:
 
 def _check(fitted: FittedPlan, cursor: Cursor, last: int) -> None:
     plan, state = fitted.plan, cursor.state
-    missing = sorted(set(plan.known_future) - cursor.known)
+    covered = set(folds_of([plan])) <= set(state.folds)
+    if plan.memory > state.memory or not covered or set(plan.covariates) - set(state.covariates):
+        raise ValueError("the state was not made for this plan")
+    if last > cursor.horizon or last - plan.lead > cursor.pushed:
+        raise ValueError(f"horizon {last}: {cursor.pushed} of {cursor.horizon} forecasts pushed")
+    _check_known(fitted, cursor, last)
+
+
+def _check_known(fitted: FittedPlan, cursor: Cursor, last: int) -> None:
+    reach, late = fitted.plan.reach, cursor.state.cutoff - fitted.cutoff
+    missing = sorted(set(fitted.plan.known_future) - cursor.known)
     if missing:
         raise UsageError(
             f"known-future covariate `{missing[0]}` is missing beyond the cutoff",
             where="the covariates of the forecast",
             cure="give its values for every period of the horizon, null where not known",
         )
-    covered = set(folds_of([plan])) <= set(state.folds)
-    if plan.memory > state.memory or not covered or set(plan.covariates) - set(state.covariates):
-        raise ValueError("the state was not made for this plan")
-    if fitted.pooled and fitted.cutoff < state.cutoff:
+    if reach is not None and last > reach:
         raise UsageError(
-            f"the model's pooled means end {state.cutoff - fitted.cutoff} periods too early",
+            f"horizon {last} is asked, but the model's covariates are known up to {reach}",
+            where="the horizon of the forecast",
+            cure=f"ask for at most {reach} periods, or train for a longer `forecast.horizon`",
+        )
+    if fitted.pooled and late > 0:
+        raise UsageError(
+            f"the model's pooled means end {late} periods too early",
             where=f"the features {', '.join(f'`{name}`' for name in sorted(fitted.pooled))}",
             cure="train again (`lakecast run --retrain`), or leave out `features.pooled`",
         )
-    if last > cursor.horizon or last - plan.lead > cursor.pushed:
-        raise ValueError(f"horizon {last}: {cursor.pushed} of {cursor.horizon} forecasts pushed")
 
 
 def _extended(

@@ -95,6 +95,12 @@ class FeaturePlan(Struct, frozen=True, omit_defaults=True):
         )
 
     @property
+    def reach(self) -> int | None:
+        """The last horizon at which past-only covariates and pooled means are known."""
+        limits = [c.known_to for c in self.columns if c.feature.source and c.known_to is not None]
+        return min(limits, default=None)
+
+    @property
     def fold_specific(self) -> bool:
         """Whether matrices depend on the cutoff at which the plan was fitted."""
         return any(column.feature.op == "encoded" for column in self.columns)

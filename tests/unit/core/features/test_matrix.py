@@ -125,6 +125,18 @@ def test_known_future_covariates_must_be_given() -> None:
     assert error.value.cure
 
 
+def test_a_horizon_beyond_what_covariates_are_known_for_is_refused() -> None:
+    panel = panels.with_covariates()
+    plan = fitted(panel)
+    walk = cursor(panel, plan, horizon=8)
+    for h in range(1, 8):
+        row(plan, walk, h)
+        walk.push(np.ones(6))
+    with pytest.raises(UsageError, match="horizon 8 is asked, but .* known up to 7") as error:
+        row(plan, walk, 8)
+    assert "at most 7" in error.value.cure
+
+
 def test_a_recursive_plan_needs_the_forecasts_before() -> None:
     panel = panels.regular()
     plan = fitted(panel)
