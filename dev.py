@@ -388,7 +388,7 @@ def find_uv(place: Place) -> Path | str:
 
 def has_marked_tests(tests: Path, markers: str) -> bool:
     """Whether a test file uses one of the markers (joined by ` or `)."""
-    marked = re.compile(rf"\bmark\.({markers.replace(' or ', '|')})\b")
+    marked = re.compile(rf"\bpytest\.mark\.({markers.replace(' or ', '|')})\b")
     return any(marked.search(file.read_text("utf-8")) for file in tests.rglob("*.py"))
 
 
