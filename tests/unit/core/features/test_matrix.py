@@ -132,7 +132,7 @@ def test_a_horizon_beyond_what_covariates_are_known_for_is_refused() -> None:
     for h in range(1, 8):
         row(plan, walk, h)
         walk.push(np.ones(6))
-    with pytest.raises(UsageError, match="horizon 8 is asked, but .* known up to 7") as error:
+    with pytest.raises(UsageError, match="known up to 7") as error:
         row(plan, walk, 8)
     assert "at most 7" in error.value.cure
 
