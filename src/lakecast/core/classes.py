@@ -72,7 +72,7 @@ def tail_of(state: State, depth: int) -> Tail:
         raise ValueError(f"the state holds {state.memory} values, the classes need {depth}")
     silence = np.where(np.isnan(state.last_nonzero), _NEVER, state.cutoff - state.last_nonzero)
     return Tail(
-        values=state.values[:, state.memory - depth :],
+        values=state.tail(depth),
         n=state.count,
         nonzero=state.nonzero,
         silence=silence.astype(np.int64),

@@ -63,18 +63,64 @@ class Basis:
 
 
 def basis(blocks: Iterable[Block], cutoff: int, season: int) -> Basis:
-    """The basis of all series that had begun by the cutoff."""
-    cut = [block.until(cutoff) for block in blocks]
-    tail = _joined([classes.tail(block, classes.DEPTH * season) for block in cut])
-    parts = [metrics.scales(block, season) for block in cut]
+    """The basis of all series that had begun by the cutoff; blocks are read one at a time."""
+    return _basis([_part(block, cutoff, season) for block in blocks], season)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is scored of a window: the horizon, the season m, and the first horizons left out."""
+
+    horizon: int
+    season: int
+    gap: int = 0
+
+
+def fold(blocks: Iterable[Block], window: Window, shape: Shape) -> Fold:
+    """The fold of a window; blocks are read one at a time."""
+    parts: list[_Part] = []
+    ahead: list[NDArray[np.float64]] = []
+    for block in blocks:
+        parts.append(_part(block, window.cutoff, shape.season))
+        ahead.append(actuals(block, window.cutoff, shape.horizon).astype(np.float64))
+    base = _basis(parts, shape.season)
+    return Fold(
+        window=window,
+        gap=shape.gap,
+        codes=base.codes,
+        actual=np.concatenate(ahead),
+        classes=base.classes,
+        zero_median=base.zero_median,
+        scales=base.scales,
+        spread=base.spread,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a basis takes of one block."""
+
+    codes: NDArray[np.int32]
+    tail: classes.Tail
+    scales: metrics.Scales
+
+
+def _part(block: Block, cutoff: int, season: int) -> _Part:
+    cut = block.until(cutoff)
+    tail = classes.tail(cut, classes.DEPTH * season)
+    return _Part(cut.codes, tail, metrics.scales(cut, season))
+
+
+def _basis(parts: Sequence[_Part], season: int) -> Basis:
+    tail = _joined([part.tail for part in parts])
     kinds, norm = classes.classify(tail, season), classes.norm(tail, season)
     return Basis(
-        codes=np.concatenate([block.codes for block in cut]),
+        codes=np.concatenate([part.codes for part in parts]),
         classes=kinds,
         zero_median=classes.zero_median(classes.zero_counts(tail, kinds)),
         scales=metrics.Scales(
-            absolute=np.concatenate([part.absolute for part in parts]),
-            squared=np.concatenate([part.squared for part in parts]),
+            absolute=np.concatenate([part.scales.absolute for part in parts]),
+            squared=np.concatenate([part.scales.squared for part in parts]),
         ),
         norm=norm,
         spread=classes.spread(tail, season, norm),
@@ -87,24 +133,6 @@ def _joined(parts: Sequence[classes.Tail]) -> classes.Tail:
         n=np.concatenate([part.n for part in parts]),
         nonzero=np.concatenate([part.nonzero for part in parts]),
         silence=np.concatenate([part.silence for part in parts]),
-    )
-
-
-def fold(blocks: Iterable[Block], window: Window, shape: tuple[int, int, int]) -> Fold:
-    """The fold of a window; `shape` is (horizon, season, gap)."""
-    horizon, season, gap = shape
-    held = list(blocks)
-    base = basis(held, window.cutoff, season)
-    parts = [actuals(block, window.cutoff, horizon).astype(np.float64) for block in held]
-    return Fold(
-        window=window,
-        gap=gap,
-        codes=base.codes,
-        actual=np.concatenate(parts),
-        classes=base.classes,
-        zero_median=base.zero_median,
-        scales=base.scales,
-        spread=base.spread,
     )
 
 

@@ -183,8 +183,10 @@ def _written(forecasts: Forecasts, fold: Fold) -> pl.DataFrame:
 
 def _read(frame: pl.DataFrame, fold: Fold) -> Forecasts:
     ordered = frame.sort(CODE, HORIZON, maintain_order=True)
-    values = ordered[FORECAST].to_numpy().reshape(fold.actual.shape)
-    source = ordered[ANSWER].to_numpy().astype(np.str_).reshape(fold.actual.shape)[:, 0]
+    shape = fold.actual.shape
+    place = np.argsort(np.argsort(fold.codes))  # panels go by bucket, then code
+    values = ordered[FORECAST].to_numpy().reshape(shape)[place]
+    source = ordered[ANSWER].to_numpy().astype(np.str_).reshape(shape)[place, 0]
     return Forecasts(values=values, source=source)
 
 

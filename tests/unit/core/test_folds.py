@@ -32,13 +32,13 @@ WINDOW = Window(index=0, cutoff=25)
 
 
 def test_series_that_have_not_begun_are_left_out() -> None:
-    found = folds.fold(blocks(), WINDOW, (14, 7, 0))
+    found = folds.fold(blocks(), WINDOW, folds.Shape(14, 7))
     assert found.codes.tolist() == [0, 1, 2]
     assert found.actual.shape == (3, 14)
 
 
 def test_nothing_after_the_cutoff_moves_what_is_read_before_it() -> None:
-    one, two = (folds.fold(blocks(after), WINDOW, (14, 7, 0)) for after in (0.0, 1e6))
+    one, two = (folds.fold(blocks(after), WINDOW, folds.Shape(14, 7)) for after in (0.0, 1e6))
     assert one.classes.tolist() == two.classes.tolist()
     assert one.scales.squared.tolist() == two.scales.squared.tolist()
     assert one.spread.tolist() == two.spread.tolist()
@@ -46,7 +46,7 @@ def test_nothing_after_the_cutoff_moves_what_is_read_before_it() -> None:
 
 
 def test_the_gap_is_forecast_but_not_scored() -> None:
-    found = folds.fold(blocks(), WINDOW, (14, 7, 3))
+    found = folds.fold(blocks(), WINDOW, folds.Shape(14, 7, 3))
     assert np.isnan(found.scored[:, :3]).all()
     assert not np.isnan(found.actual).any()
     wild = np.where(np.arange(14) < 3, 1e9, found.actual)
@@ -54,7 +54,7 @@ def test_the_gap_is_forecast_but_not_scored() -> None:
 
 
 def test_groups_add_up_to_the_whole() -> None:
-    found = folds.fold(blocks(), WINDOW, (14, 7, 0))
+    found = folds.fold(blocks(), WINDOW, folds.Shape(14, 7))
     forecast = rng.normal(5, 2, (3, 14))
     stats = folds.score(found, forecast, (7, 14))
     assert stats.shape == (3, 3, len(metrics.STATS))
@@ -71,8 +71,8 @@ def test_blocks_or_one_block_same_bits() -> None:
         first=np.array([0, 0, 0, 35], np.int32),
         target=np.concatenate([block.target for block in held]),
     )
-    one = folds.fold(held, WINDOW, (14, 7, 0))
-    two = folds.fold([whole], WINDOW, (14, 7, 0))
+    one = folds.fold(held, WINDOW, folds.Shape(14, 7))
+    two = folds.fold([whole], WINDOW, folds.Shape(14, 7))
     assert one.scales.squared.tobytes() == two.scales.squared.tobytes()
     assert one.classes.tobytes() == two.classes.tobytes()
     assert one.actual.tobytes() == two.actual.tobytes()

@@ -27,7 +27,9 @@ def panel(kind: str) -> Block:
 
 
 def fold(kind: str) -> folds.Fold:
-    return folds.fold([panel(kind)], Window(index=0, cutoff=HISTORY - 1), (HORIZON, SEASON, 0))
+    return folds.fold(
+        [panel(kind)], Window(index=0, cutoff=HISTORY - 1), folds.Shape(HORIZON, SEASON)
+    )
 
 
 def contender(name: str, held: folds.Fold, forecast: np.ndarray, metric: str) -> gate.Contender:

@@ -49,7 +49,9 @@ def make_folds(count: int = WINDOWS, gap: int = 0, after: int | None = None) -> 
     span = Span(first=FIRST, cutoff=CUTOFF, horizon=HORIZON, needed=3 * SEASON)
     found = windows(span, BacktestSpec(windows=count, gap=gap))
     held = block(after)
-    return [folds.fold([held], window, (HORIZON, SEASON, gap)) for window in found.windows]
+    return [
+        folds.fold([held], window, folds.Shape(HORIZON, SEASON, gap)) for window in found.windows
+    ]
 
 
 @dataclass
