@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lakecast.registry.promotions import Table
+    from lakecast.registry.prototype import Prototype
 
 ALIAS: Final = "champion"
 RECIPE: Final = "lakecast.recipe"
@@ -40,23 +40,6 @@ _FOLDER: Final = "model"
 _NEEDS: Final = (
     "mlflow", "holidays", "lightgbm", "msgspec", "numba", "numpy", "pandas", "polars",
 )  # fmt: skip
-
-Kind = Literal["string", "long", "double", "boolean", "datetime"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prototype:
-    """What a model takes: MLflow's type of each column, and an example that it answers.
-
-    `optional` names the columns that may be left out. `horizon` and `levels` are the defaults
-    (and types) of the parameters.
-    """
-
-    columns: Mapping[str, Kind]
-    optional: frozenset[str]
-    horizon: int
-    levels: tuple[int, ...]
-    example: pl.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ import yaml
 from lakecast.errors import LakecastError, UsageError
 from lakecast.lake.store import Store
 from lakecast.lake.tables import Lake, Table
-from lakecast.registry.models import Models, Origin, Prototype, reconcile
+from lakecast.registry.models import Models, Origin, reconcile
 from lakecast.registry.promotions import (
     TABLE,
     Promotion,
@@ -25,6 +25,7 @@ from lakecast.registry.promotions import (
     promote,
     rollback,
 )
+from lakecast.registry.prototype import Prototype
 from lakecast.registry.tracking import RunLog, Tracking, TrainingLog, open_tracking
 
 if TYPE_CHECKING:
