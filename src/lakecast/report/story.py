@@ -89,7 +89,7 @@ def _gain(data: ReportData) -> Tile | None:
         return None
     title = words.METRICS[data.spec.gate.metric].title
     note = f"{title} against {words.inside(decision.baseline)}, the best simple rule"
-    if decision.interval:
+    if decision.interval and all(map(math.isfinite, decision.interval)):
         low, high = (words.percent(-end, sign=True) for end in reversed(decision.interval))
         note += f"; 95% interval {low} to {high}"
     return Tile("Error", words.percent(-gain, sign=True), note, "good" if gain > 0 else "bad")
@@ -170,8 +170,10 @@ def held_back(data: ReportData) -> Check | None:
     if data.held_back is None or data.forecasts is None:
         return None
     keys = [*data.spec.panel.series, data.spec.panel.time]
-    actual = data.held_back.select(*keys, pl.col(ACTUAL).cast(pl.Float64))
-    pairs = data.forecasts.join(actual, on=keys, how="inner").drop_nulls(ACTUAL)
+    kinds = pl.Schema({name: data.forecasts.schema[name] for name in keys})
+    actual = data.held_back.select(*keys, pl.col(ACTUAL).cast(pl.Float64).fill_nan(None))
+    pairs = data.forecasts.join(actual.cast(kinds), on=keys, how="inner", nulls_equal=True)
+    pairs = pairs.drop_nulls([ACTUAL, FORECAST])
     if not pairs.height:
         return None
     miss, sold = pairs[FORECAST] - pairs[ACTUAL], float(pairs[ACTUAL].sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,7 +86,8 @@ def gain(data: ReportData, row: dict[str, Any]) -> float | None:
     same = data.leaderboard.filter(pl.col(CANDIDATE).eq_missing(baseline))[metric].to_list()
     if not same or not same[0] or row[metric] is None:
         return None
-    return 1 - float(row[metric]) / float(same[0])
+    share = 1 - float(row[metric]) / float(same[0])
+    return share if math.isfinite(share) else None
 
 
 def champion_gain(data: ReportData) -> float | None:
@@ -93,7 +95,7 @@ def champion_gain(data: ReportData) -> float | None:
     decision = data.decision
     if decision.champion in (None, decision.baseline) or decision.kind == "baseline":
         return None
-    if decision.gain is not None:
+    if decision.gain is not None and math.isfinite(decision.gain):
         return decision.gain
     rows = data.leaderboard.filter(pl.col(CANDIDATE).eq_missing(decision.champion)).to_dicts()
     return gain(data, rows[0]) if rows else None

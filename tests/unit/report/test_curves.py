@@ -12,6 +12,7 @@ import pytest
 from lakecast.report import curves as module
 from lakecast.report.curves import curves, rounded
 from lakecast.report.data import ReportData
+from lakecast.report.story import held_back
 from lakecast.spec import loads
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_every_line_by_hand() -> None:
     assert found.times == [f"2024-01-0{n}" for n in range(1, 7)]
     assert (found.first, found.last, found.known) == ("2024-01-01", 3, 2)
     assert found.total == {
-        "h": [0, 1, 2, 3.142, 70_010], "b": [2, 9, 5], "f": [4, 6, 8], "a": [4, 6.25],
+        "h": [0, 1, 2, 3.14159, 70_005], "b": [2, 9, 5], "f": [4, 6, 8], "a": [4, 6.25],
     }  # fmt: skip
     first, second = found.series
     assert first == {
@@ -124,6 +125,45 @@ def test_a_champion_is_told_apart_from_other_candidates() -> None:
     )
     decision = replace(data.decision, champion="ours")
     assert curves(replace(data, backtest=both, decision=decision)) == curves(data)
+
+
+def test_columns_of_other_types_still_meet() -> None:
+    data = hand_made()
+    assert data.history is not None
+    assert data.held_back is not None
+    as_categories = {"shop": pl.Categorical, "item": pl.Categorical}
+    at_midnight = data.held_back.cast({"day": pl.Datetime("us"), "actual": pl.Float32})
+    other = replace(data, history=data.history.cast(as_categories), held_back=at_midnight)
+    assert curves(other) == curves(data)
+    assert held_back(other) == held_back(data)
+
+
+def test_series_whose_names_run_together_stay_apart() -> None:
+    frame = pl.DataFrame(
+        {
+            "shop": ["a · b", "a", "(none)", None], "item": ["c", "b · c", "x", "x"],
+            "day": [day(1)] * 4, "forecast": [1.0, 2.0, 3.0, 4.0],
+        }
+    )  # fmt: skip
+    data = ReportData(spec=loads(SPEC), cutoff=day(1), as_of=day(2), forecasts=frame)
+    assert sorted(one["f"][1] for one in curves(data).series) == [1, 2, 3, 4]
+
+
+def test_what_is_not_a_number_is_unknown() -> None:
+    data = hand_made()
+    assert data.history is not None
+    assert data.backtest is not None
+    holes = pl.col("units").fill_null(float("nan"))
+    unscored = pl.lit(float("nan")).alias("actual")
+    found = curves(
+        replace(
+            data,
+            history=data.history.with_columns(holes),
+            backtest=data.backtest.with_columns(unscored),
+        )
+    )
+    assert found.total["h"] == curves(data).total["h"]
+    assert [(one["volume"], one["wape"]) for one in found.series] == [(None, None)] * 2
 
 
 @pytest.mark.parametrize(
