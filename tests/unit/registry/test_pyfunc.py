@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from tests.champions import HORIZON, champion, rows, standing
-from tests.panels import CUTOFF, with_covariates
+from tests.panels import CUTOFF, regular, with_covariates
 
 from lakecast.errors import UsageError
 from lakecast.models.bundle import Predictor
@@ -79,10 +79,15 @@ def test_a_row_asked_for_twice_is_answered_twice(fitted: Predictor) -> None:
     assert found["forecast"].n_unique() == 1
 
 
-def test_times_beyond_the_default_horizon_are_reached(fitted: Predictor) -> None:
-    frame = asked(range(1, HORIZON + 4), series=["i0002"])
-    found = ask(fitted, frame, horizon=HORIZON)
+def test_times_beyond_the_default_horizon_are_reached_where_the_champion_can(
+    fitted: Predictor,
+) -> None:
+    frame = pl.DataFrame({"item": "i0002", "day": [_day(EARLY + h) for h in range(1, HORIZON + 4)]})
+    plain = champion(regular(), EARLY)
+    found = ask(plain, frame, horizon=HORIZON)
     assert found["horizon"].to_list() == list(range(1, HORIZON + 4))
+    with pytest.raises(UsageError, match=f"covariates are known up to {HORIZON}"):
+        ask(fitted, frame)
 
 
 def test_known_future_covariates_of_the_rows_count(fitted: Predictor) -> None:
