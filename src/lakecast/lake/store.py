@@ -163,6 +163,32 @@ class Store:
         with self.reaching():
             return self.filesystem.open_input_file(self.path(path))
 
+    def open_input_stream(self, path: str, *, decompress: bool = False) -> Any:
+        """A sequential stream of pyarrow; a compressed file is unpacked on demand, by its name."""
+        with self.reaching():
+            compression = "detect" if decompress else None
+            return self.filesystem.open_input_stream(self.path(path), compression=compression)
+
+    def file_size(self, path: str = "") -> int | None:
+        """Bytes of a file; None where there is none, or a folder."""
+        from pyarrow import fs
+
+        with self.reaching():
+            info = self.filesystem.get_file_info(self.path(path) if path else self.path())
+        return int(info.size) if info.type == fs.FileType.File else None
+
+    def walk(self) -> tuple[tuple[str, int], ...]:
+        """Path and bytes of every file below the root, sorted; none where it is absent."""
+        from pyarrow import fs
+
+        base = self.path()
+        with self.reaching():
+            found = self.filesystem.get_file_info(
+                fs.FileSelector(base, allow_not_found=True, recursive=True)
+            )
+        files = [info for info in found if info.type == fs.FileType.File]
+        return tuple(sorted((f.path[len(base.rstrip("/")) + 1 :], int(f.size)) for f in files))
+
     def open_output(self, path: str) -> Any:
         """A pyarrow stream that replaces a file when it is closed."""
         with self.reaching():

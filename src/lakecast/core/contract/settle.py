@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from lakecast.columns import REPAIRED, ROW
+from lakecast.spec.model import Level  # noqa: TC001 - tallies are decoded by their annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lakecast.core.contract.judge import Finding, Judged
-    from lakecast.spec.model import Level
 
 EXAMPLES: Final = 5
 QUARANTINE: Final = {ROW: pl.Int64, "raw": pl.String, "rules": pl.String, "detail": pl.String}

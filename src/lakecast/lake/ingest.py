@@ -1,0 +1,210 @@
+"""From sources to `sales`, covariate tables and `quarantine`: every row read lands exactly once,
+or the whole file is rejected and nothing of it lands; the same source again changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from lakecast.core.contract.judge import instant
+from lakecast.core.contract.plan import plan_of
+from lakecast.errors import Conflict, LakecastError, SpecError
+from lakecast.lake.draft import Reading, read
+from lakecast.lake.keys import KeyIndex, known
+from lakecast.lake.landing import Landing, land, tidy
+from lakecast.lake.ledger import IngestReport, LoadReport, SourceName, recall
+from lakecast.lake.loads import LoadId, content_id, content_part, live, moment_part, source_part
+from lakecast.lake.narrow import kinds_of
+from lakecast.lake.sources import items
+from lakecast.lake.sources.base import PIECE_BYTES
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from lakecast.core.contract.plan import Plan
+    from lakecast.lake.draft import Draft
+    from lakecast.lake.loads import Live
+    from lakecast.lake.sources import Item
+    from lakecast.lake.tables import Lake
+    from lakecast.logs import Progresses
+    from lakecast.spec.model import Source, Spec
+
+_ATTEMPTS: Final = 5
+_MOST_PIECE: Final = 16 << 20
+_LEAST_PIECE: Final = 1 << 20
+
+
+def ingest(  # noqa: PLR0913 - the arguments of a stage, all but two by name
+    spec: Spec,
+    lake: Lake,
+    *,
+    project: Path,
+    as_of: datetime | None = None,
+    memory: int | None = None,
+    progress: Progresses,
+) -> IngestReport:
+    """Bring the lake up to what the sources hold now.
+
+    `as_of` without a zone is meant in the panel's. Sources are read in the order of the spec and
+    of their names, one load and one commit each; what landed before an error stays landed.
+
+    Raises `DataRefused` for the first file that breaks a rule of level `reject`, `SpecError` where
+    a source is not there, `Unreachable` where a store or database does not answer.
+    """
+    moment = None if as_of is None else instant(as_of, spec.panel.timezone)
+    run = _Run(lake, project, moment, _piece_bytes(memory), progress)
+    for source in spec.sources:
+        run.source(source, plan_of(spec, source))
+    tables = sorted({source.table for source in spec.sources})
+    tidy(lake, run.seen.keys(), tables)
+    return IngestReport(
+        loads=tuple(run.loads), skipped=tuple(run.skipped), removed=_removed(lake, tables, run)
+    )
+
+
+@dataclass(slots=True)
+class _Run:
+    """One ingest under way. `seen` maps the source part of load ids to the sources met."""
+
+    lake: Lake
+    project: Path
+    as_of: datetime | None
+    piece_bytes: int
+    progress: Progresses
+    loads: list[LoadReport] = field(default_factory=list)
+    skipped: list[SourceName] = field(default_factory=list)
+    seen: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, KeyIndex] = field(default_factory=dict)
+
+    def source(self, source: Source, plan: Plan) -> None:
+        """Every item of a source."""
+        for item in items(source, self.project, since=None):
+            part = source_part(plan.table, item.name)
+            if part in self.seen:
+                raise SpecError(
+                    f"`{item.name}` belongs to two sources of table `{plan.table}`",
+                    where="lakecast.toml: sources",
+                    cure="narrow one of the patterns",
+                )
+            self.seen[part] = item.name
+            since = self._since(plan, part) if item.grows else None
+            self._settle(items(source, self.project, since=since)[0] if since else item, plan, part)
+
+    def _since(self, plan: Plan, part: str) -> str | None:
+        """Where the last load of a growing source ended."""
+        loads = live(self.lake.table(plan.table)).of(part)
+        if not loads:
+            return None
+        reports = recall(self.lake, [plan.table]).loads
+        told = next((r for r in reports if r.load == str(loads[-1])), None)
+        if told is None:
+            raise LakecastError(
+                f"the log of table `{plan.table}` no longer says how far `{self.seen[part]}` got",
+                where=f"load {loads[-1]}",
+                cure="delete the table's folder and ingest again",
+            )
+        return told.cursor
+
+    def _settle(self, item: Item, plan: Plan, part: str) -> None:
+        """Load an item unless the lake has it; start again when another writer interferes."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self.lake.store.scratch() as scratch:
+                    self._once(item, plan, part, scratch)
+            except Conflict:
+                self.keys.pop(plan.table, None)
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    def _once(self, item: Item, plan: Plan, part: str, scratch: Path) -> None:
+        began = time.perf_counter()
+        content = item.content(scratch)
+        held = live(self.lake.table(plan.table))
+        wanted = content_part(content.hash, plan.digest())
+        old = held.of(part)
+        if _known(old, wanted, self.as_of) or (item.grows and content.rows == 0):
+            last = str(old[-1]) if old else ""
+            self.skipped.append(SourceName(table=plan.table, source=item.name, load=last))
+            return
+        replaced = [] if item.grows else old
+        draft = self._read(item, plan, _Before(held, replaced), scratch)
+        if not draft.read and held.version < 0:
+            self.skipped.append(SourceName(table=plan.table, source=item.name))
+            return
+        late = moment_part(self.as_of) if draft.broke("future") else ""
+        sequence = replaced[0].sequence if replaced else held.next_sequence()
+        landing = Landing(
+            plan=plan,
+            source=item.name,
+            load=LoadId(sequence, part, wanted, late),
+            live=held,
+            replaced=replaced,
+            cursor=content.cursor,
+            seconds=time.perf_counter() - began,
+        )
+        self.loads.append(land(self.lake, draft, landing))
+        self.keys[plan.table] = draft.keys
+
+    def _read(self, item: Item, plan: Plan, before: _Before, scratch: Path) -> Draft:
+        table = self.lake.table(plan.table)
+        reading = Reading(
+            plan=plan,
+            scratch=scratch,
+            piece_bytes=self.piece_bytes,
+            keys=self._keys(plan, before),
+            kinds=kinds_of(table.schema(), plan.guessed) if table.exists() else {},
+            as_of=self.as_of,
+        )
+        with self.progress.bar(f"ingest {item.name}", item.size, "B") as bar:
+            return read(item, reading, bar.advance)
+
+    def _keys(self, plan: Plan, before: _Before) -> KeyIndex:
+        """Keys of all other loads; read from the lake once, or when a load is replaced."""
+        if not plan.row_key:
+            return KeyIndex()
+        if plan.table in self.keys and not before.replaced:
+            return self.keys[plan.table]
+        table = self.lake.table(plan.table)
+        return known(table, before.live, before.replaced, plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    live: Live
+    replaced: list[LoadId]
+
+
+def _known(loads: list[LoadId], content: str, as_of: datetime | None) -> bool:
+    return any(load.covers(content, as_of) for load in loads)
+
+
+def _removed(lake: Lake, tables: list[str], run: _Run) -> tuple[SourceName, ...]:
+    """Sources with rows in the lake that were not met; their rows stay."""
+    gone = {
+        str(load)
+        for name in tables
+        for load in live(lake.table(name)).files
+        if load.source not in run.seen
+    }
+    if not gone:
+        return ()
+    return tuple(
+        SourceName(table=report.table, source=report.source, load=report.load)
+        for report in recall(lake, tables).loads
+        if report.load in gone
+    )
+
+
+def _piece_bytes(memory: int | None) -> int:
+    """A piece is held several times over: as text, parsed, and as Parquet."""
+    if memory is None:
+        return PIECE_BYTES
+    return max(_LEAST_PIECE, min(_MOST_PIECE, memory // 64))
+
+
+__all__ = ["content_id", "ingest", "recall"]

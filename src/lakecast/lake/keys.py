@@ -1,0 +1,114 @@
+"""Has this `row_key` been seen? Eight bytes a row, whatever the key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from lakecast.core.contract.times import to_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lakecast.core.contract.plan import Plan
+    from lakecast.lake.loads import Live, LoadId
+    from lakecast.lake.tables import Table
+
+_BATCH = 1 << 18
+
+
+@dataclass(slots=True)
+class KeyIndex:
+    """A growing set of 64-bit key hashes, kept as few sorted runs.
+
+    Two different keys share a hash with a chance of n^2 / 2^65: 1 in 10,000 for 59 million rows.
+    Such a row would be quarantined as repeated, where it can be seen.
+    """
+
+    runs: list[NDArray[np.uint64]] = field(default_factory=list)
+
+    def fork(self) -> KeyIndex:
+        """A copy that grows on its own; the runs are shared."""
+        return KeyIndex(list(self.runs))
+
+    def holds(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Which hashes are in the set."""
+        found = np.zeros(hashes.size, np.bool_)
+        for run in self.runs:
+            at = np.searchsorted(run, hashes)
+            found |= run[np.minimum(at, run.size - 1)] == hashes
+        return found
+
+    def add(self, hashes: NDArray[np.uint64]) -> None:
+        """Put hashes in; runs of like size are merged, so there are few."""
+        if not hashes.size:
+            return
+        run = np.sort(hashes)
+        while self.runs and self.runs[-1].size <= 2 * run.size:
+            run = np.sort(np.concatenate([self.runs.pop(), run]), kind="stable")
+        self.runs.append(run)
+
+
+def repeats(index: KeyIndex, values: pl.DataFrame, sound: pl.Series, plan: Plan) -> pl.Series:
+    """Rows whose key a sound row had before, here or in the index; sound new keys are added."""
+    if not plan.row_key or any(name not in values.columns for name in plan.row_key):
+        return pl.repeat(value=False, n=values.height, eager=True)
+    hashes = hashed(values, plan)
+    keyed = values.select(pl.all_horizontal(pl.col(plan.row_key).is_not_null())).to_series()
+    seen = pl.Series(index.holds(hashes.to_numpy())) & keyed
+    fresh = sound & keyed & ~seen
+    first = _first_of(pl.DataFrame({"h": hashes, "fresh": fresh}))
+    index.add(hashes.filter(first).to_numpy())
+    return seen | (fresh & ~first)
+
+
+def _first_of(frame: pl.DataFrame) -> pl.Series:
+    """The fresh rows that are the first of their hash."""
+    numbered = frame.with_row_index("i").filter("fresh")
+    firsts = numbered.filter(pl.col("h").is_first_distinct())["i"]
+    mask = np.zeros(frame.height, np.bool_)
+    mask[firsts.to_numpy()] = True
+    return pl.Series(mask)
+
+
+def hashed(values: pl.DataFrame, plan: Plan) -> pl.Series:
+    """The keys' hashes, the same for a chunk and for what landed of it."""
+    columns = [_plain(values[name], plan) for name in plan.row_key]
+    return pl.DataFrame(columns).hash_rows(seed=0)
+
+
+def known(table: Table, live: Live, without: Sequence[LoadId], plan: Plan) -> KeyIndex:
+    """The keys of a table's loads but some."""
+    index = KeyIndex()
+    for load, files in live.files.items():
+        if load not in without:
+            for file in files:
+                for frame in _keys(table, file.path, plan):
+                    index.add(hashed(frame, plan).to_numpy())
+    return index
+
+
+def _keys(table: Table, path: str, plan: Plan) -> Iterator[pl.DataFrame]:
+    import pyarrow.parquet as pq
+
+    with table.store.open_input(path) as source:
+        parquet = pq.ParquetFile(source)
+        if set(plan.row_key) <= set(parquet.schema_arrow.names):
+            batches: Any = parquet.iter_batches(batch_size=_BATCH, columns=list(plan.row_key))
+            for batch in batches:
+                yield pl.DataFrame(pl.from_arrow(batch))
+
+
+def _plain(values: pl.Series, plan: Plan) -> pl.Series:
+    """One type a kind, so that narrowing does not change a hash."""
+    kind = values.dtype
+    if kind == pl.Date:
+        return to_utc(values.cast(pl.Datetime("us")), plan.writing.timezone)
+    if kind.is_integer():
+        return values.cast(pl.Int64, strict=False)
+    return values.cast(pl.Float64) if kind.is_float() else values

@@ -1,0 +1,194 @@
+"""Column types of the lake: few, and chosen over the whole first load with room.
+
+Integers become int32, or int64 where eight times the extremes do not fit; numbers that may have
+a fraction stay float64, for money must not be rounded; all else is a date, an instant, a boolean
+or a text. On disk dictionaries and zstd do the narrowing, and the report shows what they gained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from lakecast.columns import LOAD, ROW
+from lakecast.core.contract.times import to_dates, to_utc
+from lakecast.errors import DataRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from lakecast.core.contract.plan import Kind
+
+INSTANT: Final = pl.Datetime("us", "UTC")
+_ROOM: Final = 8
+_INT32: Final = 2**31 - 1
+_WIDE_INTEGERS: Final = (pl.UInt64, pl.Int128, pl.UInt128)
+
+
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """What the whole load says of a column; None where it has no value."""
+
+    least: float | None
+    most: float | None
+    whole: bool
+
+
+def plain(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """The same rows in Int64, Float64, Boolean, String, Date and Datetime[us, UTC] only.
+
+    Timestamps without a zone are in `timezone`; nested values become JSON, durations and times
+    of day become texts.
+    """
+    return frame.with_columns(
+        _plain(frame[name], timezone).alias(name) for name in frame.columns if name != ROW
+    )
+
+
+def _plain(values: pl.Series, timezone: str) -> pl.Series:
+    kind = values.dtype
+    if isinstance(kind, pl.Datetime):
+        aware = kind.time_zone is not None
+        return values.cast(INSTANT) if aware else to_utc(values, timezone)
+    if kind in (pl.Boolean, pl.String, pl.Date):
+        return values
+    if kind.is_numeric():
+        small = kind.is_integer() and kind not in _WIDE_INTEGERS
+        return values.cast(pl.Int64 if small else pl.Float64)
+    return _json(values) if kind.is_nested() else values.cast(pl.String, strict=False)
+
+
+def _json(values: pl.Series) -> pl.Series:
+    packed = values.to_frame("v").select(pl.struct("v").struct.json_encode())
+    return packed.to_series()
+
+
+def extremes(draft: pl.LazyFrame) -> dict[str, Extremes]:
+    """Extremes of every number column of a load, in one pass over it."""
+    numbers = [name for name, kind in draft.collect_schema().items() if kind.is_numeric()]
+    if not numbers:
+        return {}
+    asked = []
+    for name in numbers:
+        column = pl.col(name)
+        asked += [
+            column.min().cast(pl.Float64).alias(f"least {name}"),
+            column.max().cast(pl.Float64).alias(f"most {name}"),
+            (column.cast(pl.Float64).fill_null(0) % 1 == 0).all().alias(f"whole {name}"),
+        ]
+    row = draft.select(asked).collect(engine="streaming").row(0, named=True)
+    return {
+        n: Extremes(row[f"least {n}"], row[f"most {n}"], bool(row[f"whole {n}"])) for n in numbers
+    }
+
+
+def first_types(
+    kinds: Mapping[str, pl.DataType], found: Mapping[str, Extremes], dates: Sequence[str]
+) -> pa.Schema:
+    """The types of a new table's columns, `_load` last; `dates` hold no time of day."""
+    import pyarrow as pa
+
+    columns = [(name, _first(name, kind, found, name in dates)) for name, kind in kinds.items()]
+    return pa.schema([*columns, (LOAD, pa.string())])
+
+
+def _first(name: str, kind: pl.DataType, found: Mapping[str, Extremes], date: bool) -> pa.DataType:
+    import pyarrow as pa
+
+    if date or kind == pl.Date:
+        return pa.date32()
+    if isinstance(kind, pl.Datetime):
+        return pa.timestamp("us", "UTC")
+    if kind == pl.Boolean:
+        return pa.bool_()
+    if kind == pl.Float64:
+        return pa.float64()
+    if kind == pl.Int64:
+        far = max(abs(found[name].least or 0.0), abs(found[name].most or 0.0))
+        return pa.int32() if name != ROW and far * _ROOM <= _INT32 else pa.int64()
+    return pa.string()
+
+
+def later_types(
+    table: pa.Schema, fresh: pa.Schema, found: Mapping[str, Extremes], where: str
+) -> pa.Schema:
+    """The table's schema and the load's new columns behind it.
+
+    Raises `DataRefused` where values of the load do not fit a column of the table.
+    """
+    import pyarrow as pa
+
+    for column in fresh:
+        if column.name in table.names:
+            reason = _misfit(column.type, table.field(column.name).type, found.get(column.name))
+            if reason:
+                raise _refused(column.name, reason, where)
+    return pa.schema([*table, *(column for column in fresh if column.name not in table.names)])
+
+
+def _misfit(fresh: pa.DataType, table: pa.DataType, found: Extremes | None) -> str:
+    from pyarrow import types
+
+    if fresh == table or types.is_string(table):
+        return ""
+    if types.is_floating(table) and (types.is_integer(fresh) or types.is_boolean(fresh)):
+        return ""
+    if types.is_timestamp(table) and types.is_date(fresh):
+        return ""
+    if types.is_integer(table) and found is not None:
+        limit = 2 ** (table.bit_width - 1) - 1
+        far = max(abs(found.least or 0.0), abs(found.most or 0.0))
+        if found.whole and far <= limit:
+            return ""
+        return f"has {'numbers up to ' + format(far, 'g') if found.whole else 'fractions'}"
+    return f"is {fresh}"
+
+
+def _refused(column: str, reason: str, where: str) -> DataRefused:
+    return DataRefused(
+        f"column `{column}` {reason}, which the table's type does not hold",
+        where=where,
+        cure="mend the file; if it is right, delete the table's folder in the lake and ingest "
+        "again, this file first",
+    )
+
+
+def shaped(frame: pl.DataFrame, schema: pa.Schema, timezone: str) -> Any:
+    """The rows as an Arrow table of the schema without `_load`; absent columns are null."""
+    import pyarrow as pa
+
+    columns = [_shaped(frame, column, timezone) for column in schema if column.name != LOAD]
+    return pa.table(columns, schema=pa.schema([c for c in schema if c.name != LOAD]))
+
+
+def _shaped(frame: pl.DataFrame, column: pa.Field, timezone: str) -> Any:
+    import pyarrow as pa
+    from pyarrow import types
+
+    if column.name not in frame.columns:
+        return pa.nulls(frame.height, column.type)
+    values = frame[column.name]
+    if types.is_date(column.type) and isinstance(values.dtype, pl.Datetime):
+        values = to_dates(values, timezone)
+    elif types.is_timestamp(column.type) and values.dtype == pl.Date:
+        values = to_utc(values.cast(pl.Datetime("us")), timezone)
+    elif types.is_string(column.type) and values.dtype != pl.String:
+        values = values.cast(pl.String)
+    return values.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(column.type)
+
+
+def kinds_of(table: pa.Schema, names: Sequence[str]) -> dict[str, Kind]:
+    """What a table's columns say of covariates whose kind was once guessed."""
+    from pyarrow import types
+
+    kinds: dict[str, Kind] = {}
+    for name in names:
+        if name in table.names:
+            kind = table.field(name).type
+            number = types.is_floating(kind) or types.is_integer(kind)
+            kinds[name] = "boolean" if types.is_boolean(kind) else "number" if number else "text"
+    return kinds

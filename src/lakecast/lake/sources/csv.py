@@ -1,0 +1,258 @@
+"""CSV files: every column a text, every line accounted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from lakecast.columns import ROW
+from lakecast.errors import DataRefused
+from lakecast.lake.sources.base import Content, Malformed, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from lakecast.lake.sources.files import File
+
+SEPARATORS: Final = (",", ";", "\t", "|")
+_SAMPLE: Final = 1 << 16
+_GROWTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CsvItem:
+    """A CSV file, plain or gzip. `delimiter` None: the commonest in the header line."""
+
+    file: File
+    encoding: str
+    delimiter: str | None
+    textual: bool = True
+    grows: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return self.file.name
+
+    @property
+    def size(self) -> int | None:
+        """Bytes as they are stored; unknown where they are packed."""
+        return None if self.file.path.endswith(".gz") else self.file.size
+
+    def content(self, scratch: Path) -> Content:
+        """A hash of the stored bytes."""
+        del scratch
+        return Content(self.file.content())
+
+    def pieces(self, scratch: Path, piece_bytes: int) -> Iterator[Piece]:
+        """Blocks of about `piece_bytes` of text.
+
+        Raises `DataRefused` where the file is empty, names a column twice, is not in its encoding
+        or has a record longer than four blocks.
+        """
+        del scratch
+        import pyarrow as pa
+
+        try:
+            yield from self._pieces(piece_bytes * _GROWTH if piece_bytes < 1 << 20 else piece_bytes)
+        except pa.ArrowInvalid as error:
+            raise self._refused(str(error)) from None
+        except UnicodeDecodeError as error:
+            raise self._refused(f"invalid {error.encoding} data: {error.reason}") from None
+
+    def _pieces(self, block: int) -> Iterator[Piece]:
+        names, delimiter = self._header()
+        lines = _Lines()
+        stream = _Watched(self.file)
+        reader = _open(stream, _Options(self.encoding, delimiter, block, tuple(names)), lines)
+        held: pa.RecordBatch | None = None
+        yield Piece(self._frame(_nothing(names), lines.number(0)))
+        for batch in reader:
+            if held is not None:
+                yield self._piece(held, lines, stream)
+            held = batch
+        if held is not None:
+            yield from self._last(held, lines, stream)
+        elif late := lines.late():
+            yield Piece(self._frame(_nothing(names), lines.number(0)), late, stream.taken())
+
+    def _piece(self, batch: pa.RecordBatch, lines: _Lines, stream: _Watched) -> Piece:
+        numbers = lines.number(batch.num_rows)
+        return Piece(self._frame(_texts(batch), numbers), lines.until(numbers), stream.taken())
+
+    def _last(self, batch: pa.RecordBatch, lines: _Lines, stream: _Watched) -> Iterator[Piece]:
+        """The last block, and the lines after it; an unclosed quote swallows the file's end."""
+        piece = self._piece(batch, lines, stream)
+        frame, more = piece.frame, list(lines.late())
+        if frame.height and not stream.closed_quote and _swallowed(frame):
+            row = frame.row(-1, named=True)
+            number = int(row.pop(ROW))
+            more.append(Malformed(number, repr(row), "a quote is never closed"))
+            frame = frame.head(-1)
+        yield Piece(frame, (*piece.malformed, *more), piece.size)
+
+    def _frame(self, texts: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
+        return self.file.with_partition(texts).with_columns(numbers)
+
+    def _header(self) -> tuple[list[str], str]:
+        with self.file.store.open_input_stream(self.file.path, decompress=True) as stream:
+            sample = bytes(stream.read(_SAMPLE))
+        if not sample.strip():
+            raise self._refused("empty: not even a header line")
+        text = sample.decode(self.encoding, errors="replace")
+        delimiter = self.delimiter or separator_of(text)
+        names = header_of(text, delimiter)
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise self._refused(f"two columns are named `{min(twice)}`")
+        return names, delimiter
+
+    def _refused(self, what: str) -> DataRefused:
+        cure = "check format.encoding and format.delimiter"
+        if "UTF8" in what or "invalid utf" in what:
+            what, cure = "the text is not UTF-8", 'set format.encoding, e.g. "latin-1"'
+        elif "straddling" in what:
+            what, cure = "a record is too long (an unclosed quote?)", "close the quote"
+        elif "two columns" in what or "empty" in what:
+            cure = "mend the header line"
+        return DataRefused(what, where=self.name, cure=cure)
+
+
+def separator_of(text: str) -> str:
+    """The delimiter that the header line has most of."""
+    line = text.lstrip("\ufeff").partition("\n")[0]
+    return max(SEPARATORS, key=line.count)
+
+
+def header_of(text: str, delimiter: str) -> list[str]:
+    """Names in the first record of a text."""
+    import csv
+    from io import StringIO
+
+    return next(csv.reader(StringIO(text.lstrip("\ufeff")), delimiter=delimiter), [])
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    encoding: str
+    delimiter: str
+    block: int
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Numbers the rows around the malformed ones, which the parser reports ahead of its rows."""
+
+    bad: list[Malformed] = field(default_factory=list)
+    next: int = 1
+
+    def invalid(self, row: Any) -> str:
+        """Called by the parser; its count has the header as line 1."""
+        detail = f"{row.actual_columns} fields instead of {row.expected_columns}"
+        self.bad.append(Malformed(int(row.number) - 1, str(row.text), detail))
+        return "skip"
+
+    def number(self, count: int) -> pl.Series:
+        """Numbers of the next `count` good rows."""
+        import numpy as np
+
+        skipped = np.array([row.row for row in self.bad], np.int64)
+        every = np.arange(self.next, self.next + count + skipped.size, dtype=np.int64)
+        numbers = every[~np.isin(every, skipped)][:count]
+        if count:
+            self.next = int(numbers[-1]) + 1
+        return pl.Series(ROW, numbers, dtype=pl.Int64)
+
+    def until(self, numbers: pl.Series) -> tuple[Malformed, ...]:
+        """Malformed rows before the last of these numbers, handed out once."""
+        last = int(numbers[-1]) if numbers.len() else 0
+        given = tuple(row for row in self.bad if row.row < last)
+        self.bad = [row for row in self.bad if row.row > last]
+        return given
+
+    def late(self) -> tuple[Malformed, ...]:
+        """Those after the last good row."""
+        given, self.bad = tuple(self.bad), []
+        return given
+
+
+class _Watched:
+    """The stored file as the parser reads it: counts bytes and remembers how the text ended."""
+
+    def __init__(self, file: File) -> None:
+        self._stream = file.store.open_input_stream(file.path, decompress=True)
+        self._tail = b""
+        self._read = 0
+        self.closed = False
+
+    def read(self, count: int = -1) -> bytes:
+        """As a file does."""
+        data = bytes(self._stream.read(count if count >= 0 else None))
+        self._tail = (self._tail + data)[-8:] if len(data) < 8 else data[-8:]
+        self._read += len(data)
+        return data
+
+    def taken(self) -> int:
+        """Bytes read since last asked."""
+        count, self._read = self._read, 0
+        return count
+
+    @property
+    def closed_quote(self) -> bool:
+        """Whether the text ended with a quote."""
+        return self._tail.rstrip(b"\r\n\0 \t").endswith(b'"')
+
+    def close(self) -> None:
+        """As a file does."""
+        self._stream.close()
+        self.closed = True
+
+    def readable(self) -> bool:
+        """As a file does."""
+        return True
+
+    def writable(self) -> bool:
+        """As a file does."""
+        return False
+
+    def seekable(self) -> bool:
+        """As a file does."""
+        return False
+
+
+def _open(stream: _Watched, options: _Options, lines: _Lines) -> Any:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    return csv.open_csv(
+        pa.PythonFile(stream, mode="r"),
+        read_options=csv.ReadOptions(
+            block_size=options.block, use_threads=False, encoding=options.encoding
+        ),
+        parse_options=csv.ParseOptions(
+            delimiter=options.delimiter, newlines_in_values=True, invalid_row_handler=lines.invalid
+        ),
+        convert_options=csv.ConvertOptions(
+            column_types={name: pa.string() for name in options.names}, strings_can_be_null=False
+        ),
+    )
+
+
+def _nothing(names: list[str]) -> pl.DataFrame:
+    return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+
+
+def _texts(batch: pa.RecordBatch) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(batch))
+
+
+def _swallowed(frame: pl.DataFrame) -> bool:
+    """Whether a field of the last row runs over lines."""
+    texts = frame.drop(ROW).row(-1)
+    return any("\n" in text for text in texts if text)

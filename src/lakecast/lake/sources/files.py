@@ -1,0 +1,60 @@
+"""A file somewhere: its place, its bytes' hash, and what its folders say about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import xxhash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+
+    from lakecast.lake.store import Store
+
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+_BLOCK = 8 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """A file of a store; `name` is what `_source` says, `hive` what its folders say."""
+
+    store: Store
+    path: str
+    name: str
+    size: int
+    hive: Mapping[str, str | None] = field(default_factory=dict)
+
+    def content(self) -> str:
+        """A hash of its bytes; on S3 its entity tag and size, which need no download."""
+        if self.store.remote:
+            with self.store.open_input_stream(self.path) as stream:
+                tag = dict(stream.metadata() or {}).get("ETag", b"")
+            text = tag.decode() if isinstance(tag, bytes) else str(tag)
+            return xxhash.xxh3_128_hexdigest(f"{text}{self.size}".encode())
+        hashed = xxhash.xxh3_128()
+        with self.store.open_input_stream(self.path) as stream:
+            while block := stream.read(_BLOCK):
+                hashed.update(block)
+        return hashed.hexdigest()
+
+    def with_partition(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows and, as texts, the columns that only the folders name."""
+        import polars as pl
+
+        named = [
+            pl.lit(value, dtype=pl.String).alias(name)
+            for name, value in self.hive.items()
+            if name not in frame.columns
+        ]
+        return frame.with_columns(named)
+
+
+def hive_of(path: str) -> dict[str, str | None]:
+    """`a=1/b=x/file` says {a: 1, b: x}."""
+    pairs = [part.split("=", 1) for part in path.split("/")[:-1] if "=" in part]
+    return {name: None if value == _NULL else unquote(value) for name, value in pairs}

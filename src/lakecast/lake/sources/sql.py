@@ -1,0 +1,169 @@
+"""A query on any database that SQLAlchemy reaches."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+import xxhash
+
+from lakecast.errors import Unreachable, UsageError
+from lakecast.lake.sources.base import Content, Piece
+from lakecast.lake.sources.parquet import numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_ROWS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class SqlItem:
+    """A query; `since` is the cursor's last value, beyond which a growing source is read.
+
+    The URL stays in the environment: only the variable's name is held and shown.
+    """
+
+    table: str
+    sql_env: str
+    query: str
+    cursor: str | None = None
+    since: str | None = None
+    textual: bool = False
+    size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The variable and the query's hash, for the query may be long."""
+        return f"{self.sql_env}#{xxhash.xxh3_64_hexdigest(self.query.encode())[:8]}"
+
+    @property
+    def grows(self) -> bool:
+        """With a cursor each load adds rows."""
+        return self.cursor is not None
+
+    def content(self, scratch: Path) -> Content:
+        """Read the query into `scratch`; the hash is that of the rows, in their order.
+
+        Raises `UsageError` where the variable is not set, `Unreachable` where the database does
+        not answer or refuses the query.
+        """
+        hashed = xxhash.xxh3_128(f"{self.cursor}|{self.since}".encode())
+        rows = 0
+        last: Any = None
+        for number, (names, chunk) in enumerate(self._rows()):
+            hashed.update(repr(names if not rows else "").encode())
+            hashed.update(repr(chunk).encode())
+            _frame(names, chunk).write_parquet(scratch / f"sql-{number:06d}.parquet")
+            rows += len(chunk)
+            if self.cursor is not None and chunk:
+                last = chunk[-1][names.index(self.cursor)]
+        cursor = self.since if last is None else _text(last)
+        return Content(hashed.hexdigest(), cursor, rows)
+
+    def pieces(self, scratch: Path, piece_bytes: int) -> Iterator[Piece]:
+        """The rows that `content` read. A column's type is the widest of all its values."""
+        del piece_bytes
+        paths = sorted(scratch.glob("sql-*.parquet"))
+        schema = _widest([pl.read_parquet_schema(path) for path in paths])
+        start = 1
+        for path in paths:
+            frame = pl.read_parquet(path).cast(dict(schema))  # type: ignore[arg-type]
+            yield Piece(numbered(frame, start), size=int(frame.estimated_size()))
+            start += frame.height
+
+    def _rows(self) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
+        import sqlalchemy
+        from sqlalchemy.exc import SQLAlchemyError
+
+        engine = _engine(self.sql_env)
+        try:
+            with engine.connect().execution_options(stream_results=True) as connection:
+                result = connection.execute(*self._statement(sqlalchemy))
+                names = list(result.keys())
+                yield names, []
+                for chunk in result.partitions(_ROWS):
+                    yield names, [tuple(row) for row in chunk]
+        except SQLAlchemyError as error:
+            raise self._unreachable(error) from None
+        finally:
+            engine.dispose()
+
+    def _statement(self, sqlalchemy: Any) -> tuple[Any, ...]:
+        if self.cursor is None:
+            return (sqlalchemy.text(self.query),)
+        query = self.query.strip().rstrip(";")
+        quoted = '"' + self.cursor.replace('"', '""') + '"'
+        beyond = f" WHERE {quoted} > :since" if self.since is not None else ""
+        text = f"SELECT * FROM ({query}) AS q{beyond} ORDER BY {quoted}"  # noqa: S608
+        values = {} if self.since is None else {"since": _value(self.since)}
+        return sqlalchemy.text(text), values
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        # The driver's words may hold the address and the user, so only the kind is told.
+        return Unreachable(
+            f"the database refused or did not answer ({type(error).__name__})",
+            where=f"${self.sql_env}",
+            cure="check the URL, the network and the query",
+        )
+
+
+def _engine(sql_env: str) -> Any:
+    import sqlalchemy
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    url = os.environ.get(sql_env)
+    if not url:
+        raise UsageError(
+            "the variable is not set", where=f"${sql_env}", cure="export it with an SQLAlchemy URL"
+        )
+    try:
+        return sqlalchemy.create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        raise UsageError(
+            "not a URL that SQLAlchemy can use",
+            where=f"${sql_env}",
+            cure="write it like postgresql+psycopg://user@host/base, and install its driver",
+        ) from None
+
+
+def _frame(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return pl.DataFrame(
+        [_series(name, values) for name, values in zip(names, columns, strict=True)]
+    )
+
+
+def _series(name: str, values: Sequence[Any]) -> pl.Series:
+    """One type a column: mixed ones are texts."""
+    plain = [float(v) if isinstance(v, Decimal) else v for v in values]
+    kinds = {type(value) for value in plain if value is not None}
+    if kinds == {int, float}:
+        plain = [None if v is None else float(v) for v in plain]
+    elif len(kinds) > 1:
+        plain = [None if v is None else _text(v) for v in plain]
+    return pl.Series(name, plain, strict=False)
+
+
+def _widest(schemas: Sequence[dict[str, pl.DataType]]) -> dict[str, pl.DataType]:
+    """The type of each column that holds all its pieces'."""
+    empty = [pl.DataFrame(schema=schema) for schema in schemas]
+    return dict(pl.concat(empty, how="vertical_relaxed").schema)
+
+
+def _text(value: Any) -> str:
+    """A cursor's value such that `_value` reads it back."""
+    return value.isoformat(sep=" ") if hasattr(value, "hour") else str(value)
+
+
+def _value(text: str) -> str | int | float:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
