@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +26,19 @@ import pytest
 from tests.champions import HORIZON, champion, rows
 from tests.panels import CUTOFF, with_covariates
 
+from lakecast.errors import Unreachable
 from lakecast.lake.store import Store
 from lakecast.lake.tables import Lake
 from lakecast.models.recipes import Tabular
+from lakecast.registry.address import probe
 from lakecast.registry.models import Models, Origin, reconcile
 from lakecast.registry.promotions import TABLE, Proposal, promote
 from lakecast.registry.prototype import prototype
 from lakecast.registry.tracking import RunLog, TrainingLog, open_tracking
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lakecast.models.bundle import Predictor
 
 PANEL = with_covariates()
@@ -223,6 +231,69 @@ def test_a_moved_project_still_answers(
         )
     finally:
         hidden.rename(home)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """An MLflow server with a store and artifacts of its own."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {
+        "backend-store-uri": f"sqlite:///{tmp_path}/server.db",
+        "artifacts-destination": str(tmp_path / "artifacts"),
+        "host": "127.0.0.1",
+        "port": str(port),
+        "workers": "1",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    with (tmp_path / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *words],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        )
+    try:
+        yield _answering(f"http://127.0.0.1:{port}", process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _answering(uri: str, process: subprocess.Popen[bytes]) -> str:
+    for _ in range(600):
+        assert process.poll() is None, "the server ended"
+        try:
+            probe(uri)
+        except Unreachable:
+            time.sleep(0.2)
+        else:
+            return uri
+    raise AssertionError("the server does not answer")
+
+
+@pytest.mark.servers
+def test_on_a_server_of_its_own(server: str, fitted: Predictor, tmp_path: Path) -> None:
+    models = Models(open_tracking(server, NAME), NAME)
+    log = TrainingLog(
+        fingerprint="f" * 32,
+        run=RunLog(name="run", files={"a.json": b"{}"}),
+        candidates=[RunLog(name="c", metrics={"rmsse": [0.5, 0.6]}, params={"p": 1})],
+    )
+    run_id = models.tracking.log(log)
+    assert models.tracking.log(log) == run_id
+    fitted.save(tmp_path / "bundle")
+    origin = Origin(fingerprint="f" * 32, run_id=run_id, recipe="gb", cutoff="2021-12-09")
+    version = models.register(tmp_path / "bundle", prototype(fitted), origin)
+    models.tracking.client.set_registered_model_alias(NAME, "champion", version)
+    assert models.alias() == version
+    bundle = models.fetch(version, tmp_path / "fetched")
+    assert bundle.is_relative_to(tmp_path / "fetched")
+    assert (bundle / "bundle.json").read_bytes() == (tmp_path / "bundle/bundle.json").read_bytes()
+    found = load(server).predict(question())
+    pd.testing.assert_frame_equal(found, own(fitted, question()), check_exact=True)
 
 
 @pytest.mark.slow

@@ -44,7 +44,9 @@ class RunLog:
     """What one run shows.
 
     `metrics` holds a value a step (a window of the backtest, or a horizon); nulls and NaN are
-    left out. `files` maps paths under the run's artifacts to their content.
+    left out. `files` maps paths under the run's artifacts to their content. `params` are decided
+    by the fingerprint: MLflow refuses another value for a run that is completed later, so what
+    changes from run to run (seconds, bytes) is a metric.
     """
 
     name: str
