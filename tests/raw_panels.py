@@ -113,8 +113,10 @@ def whole_panel(
         t.name: reduce(merge_surveys, [survey_covariates(piece, t) for piece in cuts[t.name]])
         for t in plan.tables
     }
-    aids = replace(aids, vocabularies=_vocabularies(plan, survey, tables))
     end = cut(survey.periods, plan.clock, as_of)
+    survey = replace(survey, series=survey.series.filter(pl.col("first") <= end.cutoff))
+    words = _vocabularies(plan, {SALES: survey, **tables}, end.cutoff)
+    aids = replace(aids, vocabularies=words)
     series = roster(survey.series, plan, known, buckets)
     job = _job(jobs.Job(plan=plan, cutoff=end.cutoff, roster=series, aids=aids), cuts, tables)
     parts = _parts(job, cuts)
@@ -156,11 +158,10 @@ def _aids(plan: PanelPlan, cuts: Mapping[str, list[pl.DataFrame]]) -> Aids:
 
 
 def _vocabularies(
-    plan: PanelPlan, sales: Survey, tables: Mapping[str, Survey]
+    plan: PanelPlan, surveys: Mapping[str, Survey], cutoff: int
 ) -> dict[str, tuple[str, ...]]:
-    surveys = {SALES: sales, **tables}
     return {
-        m.name: surveys[table.name].vocabulary(m.name)
+        m.name: surveys[table.name].vocabulary(m.name, cutoff)
         for table in (plan.sales, *plan.tables)
         for m in table.measures
         if m.text

@@ -11,7 +11,7 @@ import polars as pl
 from lakecast.columns import PRICE, RESERVED, Columns
 from lakecast.core.calendar import Frequency
 from lakecast.core.panel.periods import Clock
-from lakecast.errors import SpecError
+from lakecast.errors import LakecastError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,9 +115,11 @@ class PanelPlan:
 def resolve(spec: Spec, schemas: Schemas) -> PanelPlan:
     """The plan of a spec over the tables there are, lookups among them: name to column types.
 
-    Raises `SpecError` for a column that no table has, a name taken twice, and texts to be summed.
+    Raises `SpecError` for a column that no table has, a name taken twice, and texts to be summed;
+    `LakecastError` for a table that is not there.
     """
     world = _World(spec, _by_table(spec.sources), schemas)
+    _check_tables(world)
     tables = tuple(
         _covariates(name, world)
         for name, sources in world.sources.items()
@@ -292,6 +294,17 @@ def _lookups(world: _World, keys: set[str]) -> tuple[Lookup, ...]:
         )
         for source in world.lookups
     )
+
+
+def _check_tables(world: _World) -> None:
+    for name, (source, *_) in world.sources.items():
+        used = name == SALES or source.lookup or source.columns
+        if used and not world.columns(name):
+            raise LakecastError(
+                f"table `{name}` is not in the lake",
+                where="lakecast.toml: sources",
+                cure="run `lakecast ingest`, and look at what it refused",
+            )
 
 
 def _check_names(plan: PanelPlan) -> None:

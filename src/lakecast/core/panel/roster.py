@@ -39,14 +39,15 @@ def roster(
 ) -> pl.DataFrame:
     """Series columns, attributes, `series_code` and `bucket`, sorted by the series columns.
 
-    `combinations` are a survey's `series`. An attribute with several values is the one with the
-    most rows, then the smallest. `known` (series columns and codes of earlier panels) keep their
-    codes; new series follow the largest known code, in sorted order.
+    `combinations` are a survey's `series` up to the cutoff. An attribute with several values is the
+    one it had in the earliest period, then the smallest, so later rows do not change it. `known`
+    (series columns and codes of earlier panels) keep their codes; new series follow the largest
+    known code, in sorted order.
     """
     series = list(plan.columns.series)
     one = combinations.select(series).unique().sort(series)
     for name in plan.attributes:
-        one = one.join(_usual(combinations, series, name), on=series, how="left")
+        one = one.join(_earliest(combinations, series, name), on=series, how="left")
     coded = _codes(one.sort(series), series, known)
     return coded.with_columns(pl.Series(BUCKET, buckets_of(coded, series, buckets), dtype=pl.Int32))
 
@@ -62,13 +63,9 @@ def ambiguous(combinations: pl.DataFrame, plan: PanelPlan) -> pl.DataFrame:
     return pl.DataFrame(notes, schema=COUNTS, orient="row")
 
 
-def _usual(combinations: pl.DataFrame, series: list[str], name: str) -> pl.DataFrame:
-    seen = combinations.filter(pl.col(name).is_not_null())
-    weighed = seen.group_by(*series, name).agg(pl.col("rows").sum())
-    best = weighed.sort(
-        *series, pl.col("rows"), name, descending=[False] * len(series) + [True, False]
-    )
-    return best.unique(series, keep="first", maintain_order=True).drop("rows")
+def _earliest(combinations: pl.DataFrame, series: list[str], name: str) -> pl.DataFrame:
+    seen = combinations.filter(pl.col(name).is_not_null()).sort(*series, "first", name)
+    return seen.unique(series, keep="first", maintain_order=True).select(*series, name)
 
 
 def _codes(one: pl.DataFrame, series: list[str], known: pl.DataFrame | None) -> pl.DataFrame:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from lakecast.core.panel.rows import Ready
 
 ROWS: Final = "rows"
+FIRST: Final = "first"
 LOW: Final = "_low"
 HIGH: Final = "_high"
+_ALWAYS: Final = -(2**31)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +30,9 @@ class Survey:
     """A summary of pieces of one table, merged in their order; each frame is sorted by its keys.
 
     `periods`: `_period`, `rows`, `last` (the largest offset into the period).
-    `series`: the key columns and attributes, `rows`, `_low`, `_high` (offsets); one row a
-    combination, so a series whose attribute changes has several. `loads`: `bucket`, `_load`.
-    `texts`: `column`, `text`. `counts`: rows left out, as `COUNTS`.
+    `series`: the key columns and attributes, `first` (period), `_low`, `_high` (offsets); one row
+    a combination, so a series whose attribute changes has several. `loads`: `bucket`, `_load`.
+    `texts`: `column`, `text`, `first` (period). `counts`: rows left out, as `COUNTS`.
     """
 
     periods: pl.DataFrame
@@ -39,9 +41,10 @@ class Survey:
     texts: pl.DataFrame
     counts: pl.DataFrame
 
-    def vocabulary(self, name: str) -> tuple[str, ...]:
-        """The sorted texts of a measure."""
-        return tuple(self.texts.filter(pl.col("column") == name)["text"])
+    def vocabulary(self, name: str, cutoff: int) -> tuple[str, ...]:
+        """The sorted texts of a measure; those of sales after the cutoff are not known yet."""
+        known = (pl.col("column") == name) & (pl.col(FIRST) <= cutoff)
+        return tuple(self.texts.filter(known)["text"])
 
 
 def survey_sales(ready: Ready, plan: PanelPlan, *, load: str, buckets: int) -> Survey:
@@ -53,7 +56,7 @@ def survey_sales(ready: Ready, plan: PanelPlan, *, load: str, buckets: int) -> S
         periods=_periods(rows),
         series=series,
         loads=pl.DataFrame([touched.unique().sort()]).with_columns(pl.lit(load).alias(LOAD)),
-        texts=_texts(rows, plan.sales.measures),
+        texts=_texts(rows, plan.sales.measures, pl.col(PERIOD)),
         counts=ready.left_out,
     )
 
@@ -70,7 +73,7 @@ def survey_covariates(piece: pl.DataFrame, table: Table) -> Survey:
         periods=periods,
         series=pl.DataFrame(),
         loads=pl.DataFrame(),
-        texts=_texts(piece, table.measures),
+        texts=_texts(piece, table.measures, pl.lit(_ALWAYS, pl.Int32)),
         counts=pl.DataFrame(schema=COUNTS),
     )
 
@@ -82,7 +85,7 @@ def surveyed(table: Table) -> tuple[str, ...]:
 
 def merge_surveys(left: Survey, right: Survey) -> Survey:
     """Both together. Associative; the order decides nothing but the order of equal work."""
-    keys = [c for c in left.series.columns if c not in {ROWS, LOW, HIGH}]
+    keys = [c for c in left.series.columns if c not in {FIRST, LOW, HIGH}]
     series = _both(left.series, right.series)
     return Survey(
         periods=_both(left.periods, right.periods)
@@ -90,12 +93,15 @@ def merge_surveys(left: Survey, right: Survey) -> Survey:
         .agg(pl.col(ROWS).sum(), pl.col("last").max())
         .sort(PERIOD),
         series=series.group_by(keys)
-        .agg(pl.col(ROWS).sum(), pl.col(LOW).min(), pl.col(HIGH).max())
+        .agg(pl.col(FIRST, LOW).min(), pl.col(HIGH).max())
         .sort(keys, nulls_last=True)
         if keys
         else series,
         loads=_both(left.loads, right.loads).unique().sort(pl.all()),
-        texts=_both(left.texts, right.texts).unique().sort("column", "text"),
+        texts=_both(left.texts, right.texts)
+        .group_by("column", "text")
+        .agg(pl.col(FIRST).min())
+        .sort("column", "text"),
         counts=total_counts([left.counts, right.counts]),
     )
 
@@ -126,20 +132,22 @@ def _periods(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _series(rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     found = rows.group_by(keys).agg(
-        pl.len().cast(pl.Int64).alias(ROWS),
+        pl.col(PERIOD).min().alias(FIRST),
         pl.col(OFFSET).min().alias(LOW),
         pl.col(OFFSET).max().alias(HIGH),
     )
     return found.sort(keys, nulls_last=True)
 
 
-def _texts(rows: pl.DataFrame, measures: Sequence[Measure]) -> pl.DataFrame:
+def _texts(rows: pl.DataFrame, measures: Sequence[Measure], first: pl.Expr) -> pl.DataFrame:
+    empty = pl.DataFrame(schema={"column": pl.String(), "text": pl.String(), FIRST: pl.Int32()})
     columns = [
-        pl.DataFrame({"text": rows[m.column].cast(pl.String).unique().drop_nulls()}).select(
-            pl.lit(m.name).alias("column"), pl.col("text").cast(pl.String)
-        )
+        rows.select(pl.col(m.column).cast(pl.String).alias("text"), first.alias(FIRST))
+        .drop_nulls("text")
+        .group_by("text")
+        .agg(pl.col(FIRST).min())
+        .select(pl.lit(m.name).alias("column"), "text", FIRST)
         for m in measures
         if m.text
     ]
-    empty = pl.DataFrame(schema={"column": pl.String(), "text": pl.String()})
     return pl.concat([empty, *columns]).sort("column", "text")

@@ -93,8 +93,9 @@ def build_panel(
     if about and lake.table(PANEL).fingerprint() == fingerprint:
         return _outcome(about, ())
     buckets = bucket_count(lake, spec.panel.buckets)
-    found = explore(spec, lake, engine, buckets)
-    end = cut(found.sales.periods, found.plan.clock, as_of)
+    explored = explore(spec, lake, engine, buckets)
+    end = cut(explored.sales.periods, explored.plan.clock, as_of)
+    found = explored.until(end.cutoff)
     signatures = _signatures(spec, lake, found, end, buckets)
     touched = _touched(signatures, about)
     job = _job(lake, engine, found, end, buckets)

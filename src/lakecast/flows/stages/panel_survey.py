@@ -15,6 +15,7 @@ from lakecast.core.panel.plan import SALES, PanelPlan, Table, resolve
 from lakecast.core.panel.roster import ambiguous
 from lakecast.core.panel.rows import COUNTS, PERIOD, Aids, lookup_rows, sales_rows
 from lakecast.core.panel.survey import (
+    FIRST,
     Survey,
     merge_surveys,
     survey_covariates,
@@ -38,7 +39,10 @@ _KEY_BUCKETS = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """What the survey settled; `tables` are the surveys of the covariate tables by name."""
+    """What the survey settled; `tables` are the surveys of the covariate tables by name.
+
+    The `aids` have no vocabularies yet: those depend on the cutoff.
+    """
 
     plan: PanelPlan
     aids: Aids
@@ -50,6 +54,22 @@ class Found:
         """The last period that a covariate table speaks of."""
         periods = self.tables[table.name].periods
         return int(periods[PERIOD][-1]) if periods.height else None
+
+    def until(self, cutoff: int) -> Found:
+        """What is known up to a cutoff: its series and its texts."""
+        surveys = {SALES: self.sales, **self.tables}
+        vocabularies = {
+            measure.name: surveys[table.name].vocabulary(measure.name, cutoff)
+            for table in (self.plan.sales, *self.plan.tables)
+            for measure in table.measures
+            if measure.text
+        }
+        known = self.sales.series.filter(pl.col(FIRST) <= cutoff)
+        return replace(
+            self,
+            aids=replace(self.aids, vocabularies=vocabularies),
+            sales=replace(self.sales, series=known),
+        )
 
 
 def explore(spec: Spec, lake: Lake, engine: Engine, buckets: int) -> Found:
@@ -66,7 +86,7 @@ def explore(spec: Spec, lake: Lake, engine: Engine, buckets: int) -> Found:
     counts = total_counts([repeated, sales.counts, ambiguous(sales.series, plan)])
     return Found(
         plan=plan,
-        aids=replace(aids, vocabularies=_vocabularies(plan, sales, tables)),
+        aids=aids,
         sales=sales,
         tables=tables,
         counts=counts,
@@ -136,15 +156,3 @@ def _survey_table(lake: Lake, engine: Engine, table: Table) -> Survey:
 
 def _survey_covariates(piece: Piece, table: Table) -> Survey:
     return survey_covariates(read_piece(piece), table)
-
-
-def _vocabularies(
-    plan: PanelPlan, sales: Survey, tables: Mapping[str, Survey]
-) -> dict[str, tuple[str, ...]]:
-    surveys = {SALES: sales, **tables}
-    return {
-        measure.name: surveys[table.name].vocabulary(measure.name)
-        for table in (plan.sales, *plan.tables)
-        for measure in table.measures
-        if measure.text
-    }

@@ -7,7 +7,7 @@ import pytest
 from tests.raw_panels import spec_of
 
 from lakecast.core.panel.plan import Lookup, Measure, resolve
-from lakecast.errors import SpecError
+from lakecast.errors import LakecastError, SpecError
 
 SALES = {
     "produto": pl.Int32(),
@@ -154,6 +154,11 @@ def test_a_missing_column_is_answered_with_those_there_are() -> None:
         resolve(spec_of(series=("filial",)), {"sales": {**SALES, "_row": pl.Int64()}})
     assert "cidade, data, faixa, loja" in caught.value.cure
     assert "_row" not in caught.value.cure
+
+
+def test_a_table_must_be_there() -> None:
+    with pytest.raises(LakecastError, match="table `produtos` is not in the lake"):
+        resolve(spec_of(sources=PRODUCTS), {"sales": SALES})
 
 
 def test_sources_of_one_table_must_agree() -> None:

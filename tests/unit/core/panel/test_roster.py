@@ -33,7 +33,7 @@ columns.chuva = { role = "known-future" }
 
 def combinations(*rows: tuple[str, str | None, int]) -> pl.DataFrame:
     return pl.DataFrame(
-        rows, schema={"loja": pl.String, "cidade": pl.String, "rows": pl.Int64}, orient="row"
+        rows, schema={"loja": pl.String, "cidade": pl.String, "first": pl.Int32}, orient="row"
     )
 
 
@@ -65,8 +65,8 @@ def test_known_series_keep_their_codes_and_new_ones_follow() -> None:
     assert dict(found.select("loja", "series_code").iter_rows()) == {"a": 5, "b": 4, "c": 6, "d": 2}
 
 
-def test_a_static_with_several_values_is_the_most_frequent_then_the_smallest() -> None:
-    seen = combinations(("a", "y", 5), ("a", "x", 5), ("a", "z", 1), ("b", None, 9), ("b", "w", 1))
+def test_a_static_with_several_values_is_the_earliest_then_the_smallest() -> None:
+    seen = combinations(("a", "y", 5), ("a", "x", 5), ("a", "b", 6), ("b", None, 1), ("b", "w", 9))
     found = roster(seen, PLAN, None, 4)
     assert found["cidade"].to_list() == ["x", "w"]
     assert ambiguous(seen, PLAN).rows() == [("ambiguous", "cidade", 1)]
