@@ -33,14 +33,18 @@ BASELINE: Final = "baseline"
 class Candidate:
     """What is told of a candidate. `family` is `baseline` for those that learn nothing.
 
-    `nested`: it is a choice between others, so window 0 is forecast for its intervals only.
+    `members` are the names an average is of. `nested`: it is a choice between others, so window 0
+    is forecast for its intervals only. `incumbent`: only the champion's recipe needs it, so it is
+    not chosen among.
     """
 
     name: str
     family: str
     strategy: str = ""
     params: Mapping[str, float | int | str] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
     nested: bool = False
+    incumbent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +83,22 @@ class Forgetful:
 
     def keep(self, candidate: str, window: int, frame: pl.DataFrame) -> None:
         """Keep nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """A checkpoint that also holds some frames of its own."""
+
+    inner: Checkpoint
+    held: Mapping[tuple[str, int], pl.DataFrame]
+
+    def done(self, candidate: str, window: int) -> pl.DataFrame | None:
+        """Its own frame, or what the inner checkpoint kept."""
+        return self.held.get((candidate, window), self.inner.done(candidate, window))
+
+    def keep(self, candidate: str, window: int, frame: pl.DataFrame) -> None:
+        """Keep in the inner checkpoint."""
+        self.inner.keep(candidate, window, frame)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,15 +165,32 @@ def run_backtest(
     groups: tuple[int, ...],
     hooks: Hooks | None = None,
 ) -> Backtest:
-    """Forecast every candidate in every fold, window by window."""
+    """Forecast every candidate in every fold, window by window.
+
+    An average is the mean of its members' forecasts, which come before it, and costs no fit.
+    """
     hooks = hooks or Hooks()
     held: dict[tuple[str, int], Forecasts] = {}
-    with hooks.progress.bar("backtest", len(folds) * len(candidates), "fits") as bar:
+    fits = [one for one in candidates if not one.members]
+    with hooks.progress.bar("backtest", len(folds) * len(fits), "fits") as bar:
         for fold in folds:
+            index = fold.window.index
             for candidate in candidates:
-                held[candidate.name, fold.window.index] = one(bench, candidate, fold, hooks)
-                bar.advance()
+                if candidate.members:
+                    members = [held[name, index] for name in candidate.members]
+                    held[candidate.name, index] = _mean(members)
+                else:
+                    held[candidate.name, index] = one(bench, candidate, fold, hooks)
+                    bar.advance()
     return Backtest(folds=tuple(folds), groups=groups, candidates=tuple(candidates), forecasts=held)
+
+
+def _mean(members: Sequence[Forecasts]) -> Forecasts:
+    """Summed in the order of the members, as `models.average` does; sources of the first."""
+    total = np.zeros_like(members[0].values)
+    for member in members:
+        total += member.values
+    return Forecasts(values=total / len(members), source=members[0].source)
 
 
 def one(bench: Bench, candidate: Candidate, fold: Fold, hooks: Hooks) -> Forecasts:
@@ -163,11 +200,12 @@ def one(bench: Bench, candidate: Candidate, fold: Fold, hooks: Hooks) -> Forecas
     if kept is not None:
         return _read(kept, fold)
     made = bench.forecast(candidate, fold.window)
-    hooks.checkpoint.keep(candidate.name, index, _written(made, fold))
+    hooks.checkpoint.keep(candidate.name, index, to_frame(made, fold))
     return made
 
 
-def _written(forecasts: Forecasts, fold: Fold) -> pl.DataFrame:
+def to_frame(forecasts: Forecasts, fold: Fold) -> pl.DataFrame:
+    """As a checkpoint keeps it: by series in the panel's order, then horizon."""
     series, horizon = forecasts.values.shape
     return pl.DataFrame(
         {
@@ -206,7 +244,7 @@ def rows(backtest: Backtest, info: PanelInfo, names: Sequence[str] | None = None
 
 
 def _rows(backtest: Backtest, info: PanelInfo, candidate: Candidate, fold: Fold) -> pl.DataFrame:
-    frame = _written(backtest.forecasts[candidate.name, fold.window.index], fold)
+    frame = to_frame(backtest.forecasts[candidate.name, fold.window.index], fold)
     start = info.frequency.start
     cutoff = fold.window.cutoff
     return frame.select(

@@ -62,10 +62,9 @@ def select(
 ) -> Decision:
     """Decide between the candidates of a backtest.
 
-    `incumbent` is the champion's recipe in names of this backtest's candidates. Candidates of
-    family `champion` may be members of it but are not chosen among.
+    `incumbent` is the champion's recipe in names of this backtest's candidates.
     """
-    pool = [one.name for one in backtest.candidates if one.family != INCUMBENT]
+    pool = [one.name for one in backtest.candidates if not one.incumbent]
     policies = with_policies(backtest, pool, rule.metric)
     court = _Court(policies.backtest, rule, seed)
     if incumbent is None:
@@ -75,7 +74,9 @@ def select(
 
 def best_baseline(backtest: Backtest, metric: str) -> str:
     """The baseline with the least loss in the scored windows."""
-    names = [one.name for one in backtest.candidates if one.family == BASELINE]
+    names = [
+        one.name for one in backtest.candidates if one.family == BASELINE and not one.incumbent
+    ]
     losses = [
         float(metrics.loss(metric, metrics.figure(metric, stats)))
         for stats in (backtest.by_series(name, metric).sum(axis=0) for name in names)

@@ -1,0 +1,93 @@
+"""Fitting candidates on one panel: the `Bench` of a backtest, and the final fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lakecast.core import folds
+from lakecast.core.splits import Span, horizon_groups, windows
+from lakecast.errors import DataRefused
+from lakecast.models.byclass import ByClass
+from lakecast.models.workbench import Workbench
+from lakecast.training.backtest import Forecasts
+from lakecast.training.candidates import recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakecast.core.block import PanelData
+    from lakecast.core.folds import Fold
+    from lakecast.core.splits import Splits, Window
+    from lakecast.models.protocol import Forecaster
+    from lakecast.spec.model import Spec
+    from lakecast.training.backtest import Candidate
+    from lakecast.training.composite import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class FittingBench:
+    """Fits at the windows' cutoffs and at the panel's; rows and binned sets are shared."""
+
+    workbench: Workbench
+    spec: Spec
+    splits: Splits
+    candidates: Mapping[str, Candidate]
+
+    def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
+        """Fit at the window's cutoff and forecast."""
+        sketch = recipe(candidate, self.spec, self.candidates)
+        fitted = self.workbench.fit(sketch, window.cutoff, window.start)
+        answer = self.workbench.forecast(fitted, window.cutoff, self.spec.forecast.horizon)
+        return Forecasts(values=answer.values, source=answer.source)
+
+    def final(self, choice: Choice) -> Forecaster:
+        """The choice's members fit at the panel's cutoff, each class with its own."""
+        info = self.workbench.panel.info
+        start = self.splits.start(info.cutoff)
+        members = {
+            name: self.workbench.fit(
+                recipe(self.candidates[name], self.spec, self.candidates), info.cutoff, start
+            )
+            for name in choice.members
+        }
+        if len(members) == 1:
+            return next(iter(members.values()))
+        return ByClass(members=members, by_class=dict(choice.by_class), season=info.season)
+
+
+def splits(panel: PanelData, spec: Spec) -> Splits:
+    """The windows of the spec's backtest that the panel's history can hold.
+
+    A window needs the horizon and two seasons before its cutoff, so that direct models have rows.
+    """
+    info = panel.info
+    first = min(
+        (int(block.first.min()) for block in panel.blocks() if block.codes.size), default=None
+    )
+    if first is None:
+        raise DataRefused(
+            "the panel has no series", where="panel", cure="see the findings of `lakecast panel`"
+        )
+    horizon = spec.forecast.horizon
+    needed = horizon + 2 * min(info.season, horizon)
+    return windows(
+        Span(first=first, cutoff=info.cutoff, horizon=horizon, needed=needed), spec.backtest
+    )
+
+
+def make_folds(panel: PanelData, spec: Spec, found: Splits) -> tuple[Fold, ...]:
+    """The folds of the windows; the panel is read once a window."""
+    shape = folds.Shape(spec.forecast.horizon, panel.info.season, spec.backtest.gap)
+    return tuple(folds.fold(panel.blocks(), window, shape) for window in found.windows)
+
+
+def groups(panel: PanelData, spec: Spec) -> tuple[int, ...]:
+    """Last horizons of the groups that intervals are calibrated by: a season each."""
+    return horizon_groups(spec.forecast.horizon, panel.info.season)
+
+
+def workbench(panel: PanelData, found: Splits, threads: int) -> Workbench:
+    """A workbench for the windows' cutoffs and the panel's."""
+    cutoffs = [window.cutoff for window in found.windows]
+    return Workbench(panel, [*cutoffs, panel.info.cutoff], threads=threads)
