@@ -44,7 +44,7 @@ def last(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def seasons(values: NDArray[np.float32], season: int) -> NDArray[np.float32]:
     """[S, k, season]: column j of axis 2 has the phase of horizon j + 1, j + 1 + season, ..."""
-    return values.reshape(len(values), -1, season)
+    return values.reshape(len(values), values.shape[1] // season, season)
 
 
 def _repeated(

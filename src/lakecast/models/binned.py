@@ -74,12 +74,16 @@ class BinnedSet:
         high = np.iinfo(np.int32).max if cutoff is None else cutoff
         return np.asarray((self.ordinals >= low) & (self.ordinals <= high))
 
-    def train(self, params: dict[str, Any], chosen: NDArray[np.bool_]) -> str:
-        """The text of the model trained on the chosen rows."""
+    def train(
+        self, params: dict[str, Any], chosen: NDArray[np.bool_], target: NDArray[np.float32]
+    ) -> str:
+        """The text of the model trained on the chosen rows with the targets given for them."""
         if chosen.all():
-            with self.lock:  # training writes its parameters to the data set for a while
+            with self.lock:  # training writes targets and parameters to the data set
+                self.whole.set_label(target)
                 return str(lightgbm.train(params, self.whole).model_to_string())
-        return str(lightgbm.train(params, self._part(chosen)).model_to_string())
+        part = self._part(chosen).set_label(target)
+        return str(lightgbm.train(params, part).model_to_string())
 
     def _part(self, chosen: NDArray[np.bool_]) -> Any:
         params = dict(self.whole.get_params())

@@ -16,6 +16,7 @@ import numpy as np
 from lakecast.models.binned import DATASET, BinnedSet
 from lakecast.models.codec import Stored, write
 from lakecast.models.flat import Flat
+from lakecast.models.scaling import ceiling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,9 @@ class Trees:
         if len(target) < LEAST_ROWS or target.min() == target.max():
             value = float(target.mean(dtype=np.float64)) if len(target) else float("nan")
             return Flat(value, binned.columns)
-        text = binned.train(self._resolved(binned, target), chosen)
+        most = ceiling(target)
+        target = np.clip(target, -most, most)
+        text = binned.train(self._resolved(binned, target), chosen, target)
         return FittedTrees(text, binned.columns)
 
     def _resolved(self, binned: BinnedSet, target: NDArray[np.float32]) -> dict[str, Any]:

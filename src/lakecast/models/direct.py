@@ -70,7 +70,7 @@ class Direct:
             if first <= last:
                 out[:, first - 1 : last] = self._group(
                     (fitted, regressor), cursor, (first, last)
-                ).reshape(state.series, -1)
+                ).reshape(state.series, last + 1 - first)
             first = last + 1
         return Answer.of(out)
 

@@ -98,7 +98,8 @@ def grid(family: Family) -> tuple[Params, ...]:
 
 def resolve(family: Family, given: Params) -> Params:
     """The given parameters over the defaults. Raises `SpecError` for an unknown name."""
-    unknown = sorted(set(given) - _KNOWN[family] - set(_DEFAULTS[family]))
+    same = {name for name, value in given.items() if _DEFAULTS[family].get(name) == value}
+    unknown = sorted(set(given) - _KNOWN[family] - same)
     if unknown:
         raise SpecError(
             f"`{unknown[0]}` is no parameter of {family}",

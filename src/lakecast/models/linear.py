@@ -1,8 +1,8 @@
 """Ridge regression from a float64 Gram matrix summed over blocks: any number of rows streams.
 
-Two passes: means of the columns, then the Gram matrix of the centred columns, from which they are
-standardised. Nulls take the column's mean over the training rows. A category of at most 64 values
-becomes one column a value; larger ones are left out.
+Three passes: the range of the targets, means of the columns, then the Gram matrix of the centred
+columns, from which they are standardised. Nulls take the column's mean over the training rows. A
+category of at most 64 values becomes one column a value; larger ones are left out.
 
 With Z the standardised columns, y the centred target and n rows the coefficients solve
 (Z'Z / n + alpha I) w = Z'y / n, so that `alpha` means the same for any number of rows (Hoerl and
@@ -18,6 +18,7 @@ import numpy as np
 
 from lakecast.models.codec import Stored, frozen, write
 from lakecast.models.flat import Flat
+from lakecast.models.scaling import ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,8 +45,9 @@ class Ridge:
         if rows.rows < LEAST_ROWS:
             return Flat.fit(rows)
         sizes = np.array([column.categories for column in rows.columns], dtype=np.int64)
-        means, target = _means(rows, sizes)
-        gram, moment, bounds = _gram(rows, sizes, means, target)
+        bounds = _bounds(rows)
+        means, target = _means(rows, sizes, bounds)
+        gram, moment = _gram(rows, sizes, (means, target), bounds)
         weights = _solve(gram / rows.rows, moment / rows.rows, max(self.alpha, _LEAST_ALPHA))
         return FittedRidge(
             columns=tuple(column.name for column in rows.columns),
@@ -146,22 +148,33 @@ def _design(matrix: NDArray[np.float32], sizes: NDArray[np.int64]) -> NDArray[np
     return np.concatenate(parts, axis=1) if parts else np.empty((len(matrix), 0))
 
 
+def _bounds(rows: RowBlocks) -> tuple[float, float]:
+    """Range of the targets that are worth learning."""
+    targets = np.concatenate([block.target for block in rows.blocks()])
+    most = ceiling(targets)
+    return max(float(targets.min()), -most), min(float(targets.max()), most)
+
+
 def _chunks(
-    rows: RowBlocks, sizes: NDArray[np.int64]
+    rows: RowBlocks, sizes: NDArray[np.int64], bounds: tuple[float, float]
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Design and float64 target, at most 16,384 rows at a time."""
+    low, high = bounds
     for block in rows.blocks():
         for at in range(0, len(block.target), _CHUNK):
             part = slice(at, at + _CHUNK)
-            yield _design(block.matrix[part], sizes), block.target[part].astype(np.float64)
+            target = np.clip(block.target[part].astype(np.float64), low, high)
+            yield _design(block.matrix[part], sizes), target
 
 
-def _means(rows: RowBlocks, sizes: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+def _means(
+    rows: RowBlocks, sizes: NDArray[np.int64], bounds: tuple[float, float]
+) -> tuple[NDArray[np.float64], float]:
     """Mean of each design column over its non-null rows (0 where all are null), of the target."""
     total: NDArray[np.float64] | float = 0.0
     count: NDArray[np.int64] | int = 0
     target = 0.0
-    for design, values in _chunks(rows, sizes):
+    for design, values in _chunks(rows, sizes, bounds):
         total = total + np.nansum(design, axis=0)
         count = count + np.sum(~np.isnan(design), axis=0)
         target += float(values.sum())
@@ -169,18 +182,20 @@ def _means(rows: RowBlocks, sizes: NDArray[np.int64]) -> tuple[NDArray[np.float6
 
 
 def _gram(
-    rows: RowBlocks, sizes: NDArray[np.int64], means: NDArray[np.float64], target: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:
-    """Sums of products of centred columns [P, P], of columns and target [P]; target's range."""
+    rows: RowBlocks,
+    sizes: NDArray[np.int64],
+    centre: tuple[NDArray[np.float64], float],
+    bounds: tuple[float, float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums of products of centred columns [P, P], and of columns and target [P]."""
+    means, target = centre
     gram = np.zeros((len(means), len(means)))
     moment = np.zeros(len(means))
-    low, high = np.inf, -np.inf
-    for design, values in _chunks(rows, sizes):
+    for design, values in _chunks(rows, sizes, bounds):
         centred = np.nan_to_num(design - means, copy=False)
         gram += centred.T @ centred
         moment += centred.T @ (values - target)
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
-    return gram, moment, (low, high)
+    return gram, moment
 
 
 def _solve(

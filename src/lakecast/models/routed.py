@@ -6,7 +6,7 @@ The first rule that holds gives the answer:
 source       when                                forecast
 ===========  ==================================  =======================================
 cold-start   no value at all                     mean of the series that share a static
-ended        sold once, but not for long         0
+ended        sold once, but zeros for long       0
 short        fewer values than a season and the  their mean
              model's smallest lag
 constant     one value throughout the tail       that value
@@ -143,7 +143,7 @@ class Routed:
         silent = np.isnan(level[:, 0])
         baseline = np.where(silent[:, None], average, baseline)
         few = self.lead + (self.season if self.season <= _LONG else self.season // 4)
-        ended = has_ended(tail_of(state, 1), self.season)
+        ended = has_ended(tail_of(state, 1), self.season) & (_zeros(recent) > 2 * self.season)
         return [
             ("baseline", missing, baseline),
             ("constant", _constant(recent, state), level),
@@ -180,6 +180,12 @@ class Routed:
 
 def _wide(values: NDArray[np.float64], future: Future) -> NDArray[np.float64]:
     return np.repeat(values[:, None], future.horizon, axis=1)
+
+
+def _zeros(recent: NDArray[np.float32]) -> NDArray[np.int64]:
+    """[S] zeros since the last sale. Nulls are not among them: out of stock is not ended."""
+    later = np.flip(np.cumsum(np.flip((recent != 0) & ~np.isnan(recent), axis=1), axis=1), axis=1)
+    return np.asarray(((later == 0) & (recent == 0)).sum(axis=1))
 
 
 def _constant(recent: NDArray[np.float32], state: State) -> NDArray[np.bool_]:

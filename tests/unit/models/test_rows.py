@@ -1,0 +1,96 @@
+"""Training rows: which ones, in which units, and how many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests import panels
+
+from lakecast.core.features import compile_plan, fit_plan, kept, matrix
+from lakecast.models.rows import Census, PanelRows, eligible
+from lakecast.spec.model import Features
+
+C = panels.CUTOFF
+FEATURES = Features(lags=(1, 2), rolling=(), seasonal=(), expanding=(), ewm=(), trend=())
+NULL = np.nan
+
+
+def made(panel: panels.MemoryPanel, *, scaled: bool = True, lead: int = 1) -> PanelRows:
+    features = FEATURES if lead == 1 else Features()
+    plan = compile_plan(features, panel.info, lead=lead, recursive=False, horizon=lead)
+    census = Census.take(panel, lead, C)
+    return PanelRows(
+        panel=panel, fitted=fit_plan(plan, panel, C), scaled=scaled, census=census,
+        start=census.first, cutoff=C,
+    )  # fmt: skip
+
+
+def test_rows_need_a_target_and_a_value_before() -> None:
+    (block,) = panels.panel_of([[1, 2, NULL, 4], [NULL, 5, 6], [7]]).held
+    assert eligible(block, 1).tolist() == [False, True, False, True, False, False, True, False]
+    assert eligible(block, 2).tolist() == [False, False, False, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("lead", [1, 7])
+def test_eligible_rows_are_those_with_target_and_scale(lead: int) -> None:
+    panel = panels.mixed()
+    (block,) = panel.held
+    plan = compile_plan(Features(), panel.info, lead=lead, recursive=False, horizon=lead)
+    scale = matrix(fit_plan(plan, panel, C), block)[1]
+    expected = ~np.isnan(block.target) & ~np.isnan(scale)
+    np.testing.assert_array_equal(eligible(block, lead), expected)
+
+
+def test_by_hand() -> None:
+    """Scales are the means of what came before: 2, then 3, then 4."""
+    (rows,) = made(panels.panel_of([[2, 4, 6, 8]])).blocks()
+    np.testing.assert_allclose(rows.target, [4 / 2, 6 / 3, 8 / 4])
+    np.testing.assert_allclose(rows.matrix[:, 0], [2 / 2, 4 / 3, 6 / 4])
+    np.testing.assert_allclose(rows.matrix[:, 1], [NULL, 2 / 3, 4 / 4])
+    assert rows.ordinals.tolist() == [C - 2, C - 1, C]
+
+
+def test_unscaled_rows_keep_their_units() -> None:
+    (rows,) = made(panels.panel_of([[2, 4, 6, 8]]), scaled=False).blocks()
+    np.testing.assert_allclose(rows.target, [4, 6, 8])
+    np.testing.assert_allclose(rows.matrix[:, 0], [2, 4, 6])
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_part_has_the_rows_of_its_periods(held: bool) -> None:
+    whole = made(panels.split(panels.mixed(), 3), lead=7)
+    part = (whole.hold() if held else whole).within(C - 60, C - 20)
+    blocks = list(part.blocks())
+    assert part.rows == sum(len(rows.target) for rows in blocks) > 0
+    expected = [
+        rows.matrix[(rows.ordinals >= C - 60) & (rows.ordinals <= C - 20)]
+        for rows in whole.blocks()
+    ]
+    np.testing.assert_array_equal(
+        np.concatenate([rows.matrix for rows in blocks]), np.concatenate(expected)
+    )
+    assert all(rows.matrix.flags.f_contiguous for rows in blocks)
+
+
+def test_the_census_counts_and_finds_the_newest_rows() -> None:
+    panel = panels.panel_of([[1, 2, 3, 4, 5], [1, 2, NULL]])
+    census = Census.take(panel, 1, C)
+    assert [census.rows(day, day) for day in range(C - 4, C + 1)] == [0, 1, 1, 2, 1]
+    assert census.rows(None, C) == 5
+    assert census.start(C, 3) == C - 1
+    assert census.start(C, 2) == C  # two more would be three
+    assert census.start(C, 99) <= C - 3
+    assert census.soonest(3) == C - 1
+    assert census.soonest(6) is None
+
+
+def test_a_panel_without_rows_counts_none() -> None:
+    census = Census.take(panels.panel_of([[1.0]]), 1, C)
+    assert census.rows(None, C) == 0
+    assert census.soonest(1) is None
+
+
+def test_kept_and_start_agree() -> None:
+    whole = made(panels.mixed(), lead=7).within(C - 5, C)
+    (block,) = panels.mixed().held
+    assert whole.rows == (kept(block, C - 5) & eligible(block, 7)).sum()

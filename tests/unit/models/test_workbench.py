@@ -1,0 +1,135 @@
+"""What a workbench shares, and what it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from tests import panels
+
+from lakecast.core.block import Block, MemoryPanel, PanelInfo
+from lakecast.core.features import fit_plan
+from lakecast.models.recipes import Baseline, Tabular
+from lakecast.models.workbench import Workbench
+from lakecast.spec.model import Features
+
+C = panels.CUTOFF
+WINDOWS = (C - 28, C - 21, C - 14)
+TREES = {"num_iterations": 5, "num_leaves": 7, "min_data_in_leaf": 5}
+
+
+@dataclass
+class Counting:
+    """A panel that counts how often it is read."""
+
+    inner: MemoryPanel
+    reads: int = 0
+
+    @property
+    def info(self) -> PanelInfo:
+        return self.inner.info
+
+    def blocks(self) -> Iterator[Block]:
+        self.reads += 1
+        return self.inner.blocks()
+
+
+def trees(strategy: str = "recursive", **more: object) -> Tabular:
+    return Tabular(
+        family="gradient_boosting",
+        strategy=strategy,
+        params=TREES,
+        horizon=14,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_rows_are_made_once_for_all_windows_parameters_and_families() -> None:
+    panel = Counting(panels.regular())
+    bench = Workbench(panel, WINDOWS)
+    for window in WINDOWS:
+        bench.fit(trees(), window)
+    first = panel.reads
+    for window in WINDOWS:
+        bench.fit(trees(label="other"), window)
+        bench.fit(
+            Tabular(
+                family="linear_regression", strategy="recursive", params={"alpha": 1.0}, horizon=14
+            ),
+            window,
+        )
+    assert panel.reads == first
+
+
+def test_encodings_are_made_for_each_fold() -> None:
+    panel = panels.regular()
+    bench = Workbench(panel, WINDOWS)
+    recipe = trees(features=Features(encodings=("item",)))
+    for cutoff in (*WINDOWS, WINDOWS[0]):
+        inner = bench.fit(recipe, cutoff).inner  # type: ignore[attr-defined]
+        expected = fit_plan(inner.fitted.plan, panel, cutoff)
+        np.testing.assert_array_equal(inner.fitted.encodings["item"], expected.encodings["item"])
+
+
+def test_a_small_budget_streams_to_the_same_bits() -> None:
+    panel = panels.split(panels.regular(), 3)
+    for recipe in (trees(), trees("direct")):
+        rich, poor = Workbench(panel, WINDOWS), Workbench(panel, WINDOWS, budget=1)
+        for cutoff in WINDOWS:
+            held, streamed = (
+                bench.forecast(bench.fit(recipe, cutoff), cutoff, 14) for bench in (rich, poor)
+            )
+            np.testing.assert_array_equal(held.values, streamed.values)
+
+
+def test_windows_may_be_fit_from_several_threads() -> None:
+    panel = panels.regular()
+    alone = Workbench(panel, WINDOWS)
+    expected = [alone.forecast(alone.fit(trees("direct"), c), c, 14).values for c in WINDOWS]
+    shared = Workbench(panel, WINDOWS, threads=2)
+    with ThreadPoolExecutor(3) as pool:
+        fitted = list(pool.map(lambda cutoff: shared.fit(trees("direct"), cutoff), WINDOWS))
+    for cutoff, forecaster, values in zip(WINDOWS, fitted, expected, strict=True):
+        np.testing.assert_array_equal(shared.forecast(forecaster, cutoff, 14).values, values)
+
+
+def test_a_sliding_window_forgets_what_is_older() -> None:
+    """A panel that is ten times larger before the start is fit as one that is not."""
+    panel = panels.regular()
+    (block,) = panel.held
+    old = block.ordinals() < C - 120
+    rows = Tabular(
+        family="linear_regression", strategy="recursive", params={"alpha": 0.1}, horizon=7,
+        scaled=False, features=Features(
+            lags=(1, 7), rolling=(), seasonal=(), expanding=(), ewm=(), trend=(),
+        ),
+    )  # fmt: skip
+    fields = {name: getattr(block, name) for name in Block.__slots__}
+    grown = Block(**{**fields, "target": np.where(old, block.target * 10, block.target)})
+    other = MemoryPanel(panel.info, (grown,))
+
+    def values(held: MemoryPanel, start: int | None) -> np.ndarray:
+        bench = Workbench(held, (C,))
+        return bench.forecast(bench.fit(rows, C, start), C, 7).values
+
+    np.testing.assert_array_equal(values(panel, C - 110), values(other, C - 110))
+    assert not np.array_equal(values(panel, None), values(other, None))
+
+
+def test_most_rows_keeps_the_newest() -> None:
+    panel = panels.regular()  # six series
+    bench = Workbench(panel, (C,))
+    few = bench.fit(trees(rows=600), C)
+    window = bench.fit(trees(), C, C - 99)
+    np.testing.assert_array_equal(
+        bench.forecast(few, C, 14).values, bench.forecast(window, C, 14).values
+    )
+
+
+def test_series_that_begin_later_are_not_answered() -> None:
+    panel = panels.split(panels.panel_of([np.arange(90.0), np.arange(80.0), np.arange(5.0)]), 3)
+    bench = Workbench(panel, (C - 10,))
+    found = bench.forecast(bench.fit(Baseline(kind="naive"), C - 10), C - 10, 3)
+    assert found.values.tolist() == [[79.0] * 3, [69.0] * 3]
