@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from lakecast.columns import REPAIRED, ROW
-from lakecast.spec.model import Level  # noqa: TC001 - tallies are decoded by their annotations
+from lakecast.spec.model import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
