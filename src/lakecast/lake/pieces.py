@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 from polars import selectors
 
-from lakecast.columns import LOAD, ROW, SOURCE
+from lakecast.columns import LOAD, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,9 +44,8 @@ def schema_of(table: Table) -> dict[str, pl.DataType]:
 
 
 def pieces(table: Table, columns: Sequence[str], *, rows: int = ROWS) -> tuple[Piece, ...]:
-    """The table in pieces of about so many rows, by source, then load, then row.
+    """The table in pieces of about so many rows, by load, then row, whatever the files' names.
 
-    That order depends on the content alone: neither on file names nor on when it was ingested.
     There is at least one piece; that of a table without rows is empty.
     """
     known = schema_of(table)
@@ -54,7 +53,7 @@ def pieces(table: Table, columns: Sequence[str], *, rows: int = ROWS) -> tuple[P
     empty = Piece(table=table.name, store=table.store, path="", groups=(), load="", columns=wanted)
     files = sorted((_File.read(table, ref) for ref in table.files()), key=lambda f: f.order)
     found = tuple(
-        replace(empty, path=file.path, groups=groups, load=file.order[1])
+        replace(empty, path=file.path, groups=groups, load=file.order[0])
         for file in files
         for groups in _grouped(file.sizes, rows)
     )
@@ -93,11 +92,11 @@ def loads(table: Table) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file's row groups, and what it is ordered by: source, load, first row, path."""
+    """A file's row groups, and what it is ordered by: load, first row, path."""
 
     path: str
     sizes: tuple[int, ...]
-    order: tuple[str, str, int, str]
+    order: tuple[str, int, str]
 
     @classmethod
     def read(cls, table: Table, ref: FileRef) -> _File:
@@ -107,22 +106,15 @@ class _File:
             meta = pq.ParquetFile(source).metadata
         sizes = tuple(meta.row_group(i).num_rows for i in range(meta.num_row_groups))
         load = ref.partition_values.get(LOAD) or ""
-        first = _least(meta, SOURCE), _least(meta, ROW)
-        return cls(ref.path, sizes, (str(first[0] or ""), load, int(first[1] or 0), ref.path))
+        return cls(ref.path, sizes, (load, _first_row(meta), ref.path))
 
 
-def _least(meta: Any, column: str) -> Any:
-    """The smallest value of a column in a file's first row group, from its statistics."""
-    if not meta.num_row_groups:
-        return None
-    group = meta.row_group(0)
-    for index in range(group.num_columns):
-        chunk = group.column(index)
-        if chunk.path_in_schema == column:
-            return (
-                chunk.statistics.min if chunk.statistics and chunk.statistics.has_min_max else None
-            )
-    return None
+def _first_row(meta: Any) -> int:
+    """The smallest `_row` of a file, from the statistics of its first row group; 0 without."""
+    if ROW not in meta.schema.names or not meta.num_row_groups:
+        return 0
+    known = meta.row_group(0).column(meta.schema.names.index(ROW)).statistics
+    return int(known.min) if known and known.has_min_max else 0
 
 
 def _grouped(sizes: Sequence[int], rows: int) -> Iterator[tuple[int, ...]]:

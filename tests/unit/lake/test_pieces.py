@@ -20,17 +20,16 @@ if TYPE_CHECKING:
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     lake = new_lake(tmp_path)
-    land(lake, "sales", pl.DataFrame({"v": range(10, 20)}), load="L2", source="b.csv")
-    land(lake, "sales", pl.DataFrame({"v": range(7)}), load="L9", source="a.csv")
-    more = pl.DataFrame({"v": [99], "novo": ["x"]})
-    land(lake, "sales", more, load="L1", source="c.csv")
+    land(lake, "sales", pl.DataFrame({"v": range(10, 20)}), load="L2")
+    land(lake, "sales", pl.DataFrame({"v": range(7)}), load="L1")
+    land(lake, "sales", pl.DataFrame({"v": [99], "novo": ["x"]}), load="L9")
     return lake
 
 
-def test_pieces_follow_source_load_and_row_and_not_the_time_of_landing(lake: Lake) -> None:
+def test_pieces_follow_load_and_row_and_not_the_time_of_landing(lake: Lake) -> None:
     found = pieces(lake.table("sales"), ["v"], rows=6)
     assert [(piece.load, len(piece.groups)) for piece in found] == [
-        ("L9", 2), ("L9", 1), ("L2", 2), ("L2", 2), ("L1", 1),
+        ("L1", 2), ("L1", 1), ("L2", 2), ("L2", 2), ("L9", 1),
     ]  # fmt: skip
     values = pl.concat([read_piece(piece) for piece in found])["v"].to_list()
     assert values == [*range(7), *range(10, 20), 99]
@@ -45,7 +44,7 @@ def test_columns_come_as_asked_for_and_null_where_a_file_lacks_them(lake: Lake) 
     assert all(frame.columns == ["novo", "_load", "v"] for frame in frames)
     together = pl.concat(frames)
     assert together["novo"].to_list() == [None] * 17 + ["x"]
-    assert together["_load"].to_list() == ["L9"] * 7 + ["L2"] * 10 + ["L1"]
+    assert together["_load"].to_list() == ["L1"] * 7 + ["L2"] * 10 + ["L9"]
 
 
 def test_a_piece_can_be_sent(lake: Lake) -> None:

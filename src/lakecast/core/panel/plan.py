@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SALES: Final = "sales"
 TARGET: Final = "_target"
 REVENUE: Final = "_revenue"
+_OURS: Final = frozenset({"first", "last"})
 _FINENESS: Final = {"h": 0, "D": 1, "W": 2, "M": 3}
 
 Schemas = Mapping[str, Mapping[str, pl.DataType]]
@@ -243,14 +244,13 @@ def _keys(on: str, world: _World) -> tuple[str, ...]:
 
 
 def _clock(source: Source, world: _World) -> Clock:
-    """The table's periods: never finer than the panel's, and days at least where it has dates."""
-    stated = Frequency(source.frequency or world.spec.panel.frequency)
+    """The table's periods: never finer than the panel's, nor than days where it has dates."""
     dates = source.time and world.columns(source.table).get(source.time) == pl.Date
-    candidates = [world.clock.frequency, stated, *([Frequency("D")] if dates else [])]
-    frequency = max(reversed(candidates), key=lambda f: _FINENESS[f.unit])
-    if _FINENESS[frequency.unit] == _FINENESS[stated.unit]:
-        frequency = stated
-    return Clock(frequency, world.clock.timezone)
+    hourly = world.clock.frequency.unit == "h"
+    finest = Frequency("D") if dates and hourly else world.clock.frequency
+    stated = Frequency(source.frequency) if source.frequency else finest
+    coarse = _FINENESS[stated.unit] >= _FINENESS[finest.unit]
+    return Clock(stated if coarse else finest, world.clock.timezone)
 
 
 def _measures(table: str, world: _World) -> Iterable[Measure]:
@@ -309,7 +309,13 @@ def _check_tables(world: _World) -> None:
 
 def _check_names(plan: PanelPlan) -> None:
     columns = plan.columns
-    taken = {*RESERVED, *columns.series, columns.time, columns.target, "first", "last"}
+    for name in {*columns.series, columns.time, columns.target} & _OURS:
+        raise SpecError(
+            f"`{name}` is a column of the table of series",
+            where="lakecast.toml: panel",
+            cure="rename the column in the source",
+        )
+    taken = {*RESERVED, *_OURS, *columns.series, columns.time, columns.target}
     for measure in (*plan.varying, *plan.statics):
         if measure.name in taken:
             raise SpecError(

@@ -27,11 +27,10 @@ _NO: Final = ("false", "f", "no", "n", "0", "não", "nao", "falso")
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Usable rows, and a count of those left out by reason (columns of `COUNTS`).
+    """Usable rows of `sales`, and a count of those left out by reason (columns of `COUNTS`).
 
-    Rows have the table's keys, its measures' columns, and where it has a time: `_period` int32 and
-    `_at` int64 (microseconds since 1970); those of `sales` also `_offset` int64 (microseconds into
-    the period).
+    Rows have the series, the measures' columns, `_period` int32, `_at` int64 (microseconds since
+    1970) and `_offset` int64 (microseconds into the period).
     """
 
     rows: pl.DataFrame

@@ -156,6 +156,11 @@ def test_a_missing_column_is_answered_with_those_there_are() -> None:
     assert "_row" not in caught.value.cure
 
 
+def test_a_series_column_may_not_be_called_like_ours() -> None:
+    with pytest.raises(SpecError, match="`last` is a column of the table of series"):
+        resolve(spec_of(series=("last",)), {"sales": {**SALES, "last": pl.String()}})
+
+
 def test_a_table_must_be_there() -> None:
     with pytest.raises(LakecastError, match="table `produtos` is not in the lake"):
         resolve(spec_of(sources=PRODUCTS), {"sales": SALES})
