@@ -12,7 +12,7 @@ import polars as pl
 from lakecast.columns import ANSWER, CUTOFF, FORECAST, HORIZON
 from lakecast.core import classes, intervals
 from lakecast.core.block import Future
-from lakecast.core.features import State, state_at
+from lakecast.core.features import State
 from lakecast.errors import UsageError
 from lakecast.models import codec, inputs, packing
 from lakecast.models.byclass import select
@@ -98,30 +98,6 @@ class Predictor:
         bands = [band for band in _bands(asked, answer) if band.level in wanted]
         return _frame(asked, answer, bands)
 
-    def predict(
-        self,
-        frame: pl.DataFrame,
-        *,
-        horizon: int | None = None,
-        levels: Sequence[int] | None = None,
-    ) -> pl.DataFrame:
-        """Answer rows: those with a null target are asked for, those with a target are history.
-
-        Without history the bundled state answers. Asked rows may carry known-future covariates;
-        without a time they ask for the whole horizon; without any, all series are asked for.
-        """
-        time, target = self.info.columns.time, self.info.columns.target
-        if target not in frame.columns:
-            frame = frame.with_columns(pl.lit(None, pl.Float64).alias(target))
-        past = frame.filter(pl.col(target).is_not_null())
-        asked = frame.filter(pl.col(target).is_null()).drop(target)
-        here = self.after(past) if past.height else self
-        if not asked.height:
-            return here.forecast(horizon=horizon, levels=levels)
-        if time not in asked.columns or asked[time].null_count() == asked.height:
-            return here.forecast(asked, horizon=horizon, levels=levels)
-        return _rows(here, asked, horizon, levels)
-
     def of(self, asked: pl.DataFrame) -> Predictor:
         """This model, standing where it does, for the series asked for, each once, in order."""
         names = list(self.info.columns.series)
@@ -136,32 +112,6 @@ class Predictor:
         future = _padded(select(self.future, place[known]), len(new))
         order = np.argsort(np.concatenate([known, new]), kind="stable")
         return self.at(state.select(order), wanted.select(names), select(future, order))
-
-    def after(self, past: pl.DataFrame) -> Predictor:
-        """This model, standing at the end of a history (see `inputs.history`) and knowing no more.
-
-        The series are those of the history; they are as long as it is.
-        """
-        names = list(self.info.columns.series)
-        past = inputs.keyed(past, self.series, names)
-        rows = inputs.history(past, self.info, self.terms)
-        extra = [c for c in self.series.columns if c not in names and c not in rows.series.columns]
-        series = rows.series.join(
-            self.series.select(*names, *extra), on=names, how="left", nulls_equal=True,
-            maintain_order="left",
-        )  # fmt: skip
-        block = replace(rows.block, statics=inputs.statics(series, self.info))
-        state = state_at(
-            block,
-            rows.cutoff,
-            memory=needed(self.forecaster, self.info),
-            plans=self.forecaster.plans,
-        )
-        blank = np.full((series.height, self.terms.horizon), np.nan, np.float32)
-        future = Future(
-            horizon=self.terms.horizon, covariates=dict.fromkeys(known_future(self.info), blank)
-        )
-        return self.at(state, series, future)
 
     def at(self, state: State, series: pl.DataFrame, future: Future) -> Predictor:
         """The same model, standing somewhere else: newer values, other series."""
@@ -265,24 +215,6 @@ def _padded(future: Future, more: int) -> Future:
             name: np.pad(values, ((0, more), (0, 0)), constant_values=np.nan)
             for name, values in future.covariates.items()
         },
-    )
-
-
-def _rows(
-    here: Predictor, asked: pl.DataFrame, horizon: int | None, levels: Sequence[int] | None
-) -> pl.DataFrame:
-    """Forecasts of the (series, period) pairs asked for, in the order of `forecast`."""
-    info, names = here.info, list(here.info.columns.series)
-    when = inputs.ordinals(asked[info.columns.time], info.frequency, info.timezone)
-    ahead = max(int(when.max()) - here.state.cutoff, 1) if horizon is None else horizon
-    given = [name for name in known_future(info) if name in asked.columns]
-    covariates = asked.select(*names, info.columns.time, *given)
-    answered = here.forecast(asked, horizon=ahead, covariates=covariates, levels=levels)
-    wanted = inputs.keyed(asked.select(names), here.series, names).with_columns(
-        pl.Series(HORIZON, (when - here.state.cutoff).astype(np.int32))
-    )
-    return answered.join(
-        wanted, on=[*names, HORIZON], how="semi", nulls_equal=True, maintain_order="left"
     )
 
 

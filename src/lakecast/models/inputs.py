@@ -126,7 +126,7 @@ def override(
     frame = keyed(frame, series, keys).with_columns(
         pl.Series(ORDINAL, _within(frame, info, cutoff, future.horizon))
     )
-    rows = series.select(keys).with_row_index(_PLACE)
+    rows = series.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias(_PLACE), *keys)
     joined = (
         frame.join(rows, on=keys, how="inner", nulls_equal=True)
         if keys

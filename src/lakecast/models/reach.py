@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakecast.core.features.plan import SeriesOps
 from lakecast.models.average import Average
 from lakecast.models.byclass import ByClass
 from lakecast.models.direct import Direct
@@ -14,7 +13,6 @@ from lakecast.models.routed import Routed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lakecast.core.features import Column
     from lakecast.models.protocol import Forecaster
 
 
@@ -27,7 +25,7 @@ def limit(forecaster: Forecaster) -> int | None:
     if isinstance(forecaster, Direct):
         return forecaster.horizon
     if isinstance(forecaster, Recursive):
-        return _least(c.known_to for c in forecaster.fitted.columns if not _fed(c))
+        return forecaster.fitted.plan.reach
     if isinstance(forecaster, Routed):
         return limit(forecaster.inner)
     if isinstance(forecaster, Average):
@@ -35,11 +33,6 @@ def limit(forecaster: Forecaster) -> int | None:
     if isinstance(forecaster, ByClass):
         return _least(limit(member) for member in forecaster.members.values())
     return None
-
-
-def _fed(column: Column) -> bool:
-    """Whether it is computed from the target of the series itself."""
-    return column.feature.op in SeriesOps and not column.feature.source
 
 
 def _least(limits: Iterable[int | None]) -> int | None:
