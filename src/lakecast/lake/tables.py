@@ -437,9 +437,8 @@ def _types(schema: pa.Schema) -> tuple[list[str], list[str]]:
 
 def _committed(version: int, log: bytes) -> Committed:
     actions = (json.loads(line) for line in log.splitlines() if b'"commitInfo"' in line)
-    entry: dict[str, Any] = next(
-        (action["commitInfo"] for action in actions if "commitInfo" in action), {}
-    )
+    infos = (action["commitInfo"] for action in actions if "commitInfo" in action)
+    entry: dict[str, Any] = next(infos, {})
     carried = {
         key: value
         for key, value in entry.items()

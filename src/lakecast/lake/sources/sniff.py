@@ -229,9 +229,8 @@ def _text_kind(values: pl.Series, writing: Writing) -> tuple[ColumnKind, str | N
 def _patterns(values: pl.Series) -> list[str | None]:
     """Patterns worth trying, ISO 8601 first; days before months, as most of the world writes."""
     first = str(values[0]).strip()
-    if not 6 <= len(first) <= 40 or (
-        not any(mark in first for mark in "-/.: ") and len(first) != 8
-    ):
+    marked = any(mark in first for mark in "-/.: ")
+    if not 6 <= len(first) <= 40 or not (marked or len(first) == 8):
         return []
     return [None, *(f"{day}{clock}" for day in _DAYS for clock in _CLOCKS)]
 
@@ -249,11 +248,11 @@ def _dates(columns: Sequence[SniffedColumn], notes: list[str]) -> str | None:
     """One pattern for the source: that of its first time column."""
     written = [column for column in columns if column.kind == "time"]
     patterns = list(dict.fromkeys(column.dates for column in written))
-    for column in written:
-        if column.rival:
-            notes.append(
-                f"`{column.name}` fits {column.dates} and {column.rival}: the first is assumed"
-            )
+    notes += [
+        f"`{column.name}` fits {column.dates} and {column.rival}: the first is assumed"
+        for column in written
+        if column.rival
+    ]
     if len(patterns) > 1:
         notes.append(f"times are written in {len(patterns)} ways; `{written[0].name}` decides")
     return patterns[0] if patterns else None
