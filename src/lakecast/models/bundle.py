@@ -20,6 +20,8 @@ from lakecast.models.byclass import select
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from lakecast.core.block import PanelInfo
     from lakecast.core.classes import Norm
     from lakecast.core.intervals import Calibration
@@ -92,7 +94,9 @@ class Predictor:
         asked = self if series is None else self.of(series)
         future = reach(asked.future, ahead)
         if covariates is not None:
-            place = (asked.series, asked.info, asked.state.cutoff)
+            place = inputs.Place(
+                series=asked.series, info=asked.info, cutoff=asked.state.cutoff, terms=asked.terms
+            )
             future = inputs.override(future, covariates, place)
         answer = asked.forecaster.forecast(asked.state, future)
         bands = [band for band in _bands(asked, answer) if band.level in wanted]
@@ -112,6 +116,12 @@ class Predictor:
         future = _padded(select(self.future, place[known]), len(new))
         order = np.argsort(np.concatenate([known, new]), kind="stable")
         return self.at(state.select(order), wanted.select(names), select(future, order))
+
+    def take(self, indices: NDArray[np.integer]) -> Predictor:
+        """This model for the series at the indices, in that order."""
+        return self.at(
+            self.state.select(indices), self.series[indices], select(self.future, indices)
+        )
 
     def at(self, state: State, series: pl.DataFrame, future: Future) -> Predictor:
         """The same model, standing somewhere else: newer values, other series."""

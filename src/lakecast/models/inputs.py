@@ -109,38 +109,49 @@ def numbers(column: pl.Series, vocabulary: Sequence[str] | None = None) -> NDArr
         ) from None
 
 
-def override(
-    future: Future, frame: pl.DataFrame, place: tuple[pl.DataFrame, PanelInfo, int]
-) -> Future:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a future lies: its series [S], what is true of the panel, the cutoff, the terms."""
+
+    series: pl.DataFrame
+    info: PanelInfo
+    cutoff: int
+    terms: Terms
+
+
+def override(future: Future, frame: pl.DataFrame, place: Place) -> Future:
     """The future with the frame's known-future covariates in place of what it held.
 
     The frame has the time column, any of the series columns (absent ones: for every value) and
-    covariates; a null leaves what was there. `place` is (series [S] of the future, what is true of
-    the panel, the cutoff). Raises `UsageError` for a column that is no known-future covariate and
-    for a time outside the horizon.
+    covariates; a null leaves what was there, series that are not in the future are left out.
+    Raises `UsageError` for a column that is no known-future covariate and for a time outside the
+    horizon.
     """
-    series, info, cutoff = place
+    info, cutoff = place.info, place.cutoff
     keys = [name for name in info.columns.series if name in frame.columns]
     given = [name for name in frame.columns if name not in {*keys, info.columns.time}]
     _check_covariates(given, info)
-    frame = keyed(frame, series, keys).with_columns(
+    frame = keyed(frame, place.series, keys).with_columns(
         pl.Series(ORDINAL, _within(frame, info, cutoff, future.horizon))
     )
-    rows = series.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias(_PLACE), *keys)
-    joined = (
-        frame.join(rows, on=keys, how="inner", nulls_equal=True)
-        if keys
-        else frame.join(rows, how="cross")
-    )
+    joined = _matched(frame, place.series, keys)
     at = joined[_PLACE].to_numpy(), joined[ORDINAL].to_numpy() - cutoff - 1
     held = dict(future.covariates)
     for name in given:
-        values = numbers(joined[name])
-        old = held.get(name, np.full((series.height, future.horizon), np.nan, np.float32))
-        new = old.copy()
-        new[at] = np.where(np.isnan(values), old[at], values)
+        values = numbers(joined[name], place.terms.texts.get(name))
+        blank = np.full((place.series.height, future.horizon), np.nan, np.float32)
+        new = held.get(name, blank).copy()
+        new[at] = np.where(np.isnan(values), new[at], values)
         held[name] = new
     return Future(horizon=future.horizon, covariates=held)
+
+
+def _matched(frame: pl.DataFrame, series: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """The frame's rows, once for every series that they are of."""
+    rows = series.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias(_PLACE), *keys)
+    if not keys:
+        return frame.join(rows, how="cross")
+    return frame.join(rows, on=list(keys), how="inner", nulls_equal=True, maintain_order="left")
 
 
 def _check_covariates(given: Sequence[str], info: PanelInfo) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,7 @@ INFO = PanelInfo(
 )
 SERIES = pl.DataFrame({"loja": [1, 1, 2], "produto": ["a", "b", "a"]})
 TERMS = Terms(horizon=3, limit=None, minimum=0.0, texts={"banda": ("alta", "baixa")})
+PLACE = inputs.Place(series=SERIES, info=INFO, cutoff=100, terms=TERMS)
 DAYS = [date(1970, 4, 12), date(1970, 4, 13), date(1970, 4, 14)]  # 101, 102, 103
 
 
@@ -34,7 +36,7 @@ def known() -> Future:
 
 
 def override(frame: pl.DataFrame) -> np.ndarray:
-    return inputs.override(known(), frame, (SERIES, INFO, 100)).covariates["promo"]
+    return inputs.override(known(), frame, PLACE).covariates["promo"]
 
 
 def test_a_scenario_puts_values_in_their_place() -> None:
@@ -63,7 +65,7 @@ def test_series_of_a_scenario_that_are_not_asked_for_are_left_out() -> None:
 def test_the_future_given_is_not_written_to() -> None:
     held = known()
     held.covariates["promo"].flags.writeable = False
-    inputs.override(held, pl.DataFrame({"dia": DAYS[:1], "promo": [5]}), (SERIES, INFO, 100))
+    inputs.override(held, pl.DataFrame({"dia": DAYS[:1], "promo": [5]}), PLACE)
     assert not held.covariates["promo"].any()
 
 
@@ -172,3 +174,10 @@ def test_statics_are_codes_and_numbers_or_unknown() -> None:
     assert found["loja"].tolist() == [1, -1, -1]
     assert found["produto"].tolist() == [-1, -1, -1]
     np.testing.assert_array_equal(found["area"], [1.5, np.nan, 2.0])
+
+
+def test_texts_of_a_scenario_are_coded() -> None:
+    info = replace(INFO, covariates={"banda": "known-future"})
+    frame = pl.DataFrame({"dia": DAYS, "banda": ["baixa", "alta", "nova"]})
+    found = inputs.override(known(), frame, replace(PLACE, info=info)).covariates["banda"]
+    np.testing.assert_array_equal(found[2], [1, 0, np.nan])

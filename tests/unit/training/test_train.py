@@ -14,12 +14,13 @@ from lakecast.core.block import Future, MemoryPanel
 from lakecast.core.classes import CLASSES
 from lakecast.errors import LakecastError, SpecError
 from lakecast.models.bundle import Predictor
+from lakecast.models.standing import Standing
 from lakecast.models.workbench import Workbench
 from lakecast.spec import loads
 from lakecast.training.backtest import Hooks
 from lakecast.training.candidates import AVERAGE, adopt, describe, grid, lineup
 from lakecast.training.composite import AUTO, Choice
-from lakecast.training.finish import Standing, finish
+from lakecast.training.finish import finish
 from lakecast.training.select import Decision
 from lakecast.training.train import Job, Ran, decide, train
 
