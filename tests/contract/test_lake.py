@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import pickle
 import socket
 import subprocess
 import sys
 import time
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -16,13 +19,28 @@ import pyarrow.parquet as pq
 import pytest
 
 from lakecast.errors import Conflict, LakecastError, Unreachable, UsageError
+from lakecast.lake.ingest import ingest, recall
 from lakecast.lake.store import Store
 from lakecast.lake.tables import FileRef, Lake, Table
+from lakecast.logs import Silent
+from lakecast.spec import loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lakecast.lake.ledger import IngestReport
+
+SPEC = """
+spec = 1
+[[sources]]
+table = "sales"
+path = "PATH"
+[panel]
+series = ["p"]
+time = "t"
+target = "q"
+"""
 SCHEMA = pa.schema([("a", pa.int16()), ("s", pa.string()), ("bucket", pa.int32())])
 
 
@@ -359,6 +377,34 @@ def test_history_is_newest_first(table: Table) -> None:
 def test_a_lake_can_be_pickled(table: Table) -> None:
     put(table, 1)
     assert held(pickle.loads(pickle.dumps(table))) == [1, 2, 3]
+
+
+# --- ingest
+
+
+def test_ingest_from_and_into_any_store(store: Store, tmp_path: Path) -> None:
+    """Sources and lake are on the same kind of store."""
+    raw = store.join("raw")
+    raw.write_bytes("loja=1/a.csv", b"p,t,q\na,2024-01-01,1\n,2024-01-02,2\n")
+    raw.write_bytes("loja=2/b.csv.gz", gzip.compress(b"p;t;q\nb;2024-01-01;3\n"))
+    buffer = io.BytesIO()
+    pl.DataFrame({"p": ["c"], "t": [date(2024, 1, 3)], "q": [4]}).write_parquet(buffer)
+    raw.write_bytes("loja=3/c.parquet", buffer.getvalue())
+    spec = loads(SPEC.replace("PATH", raw.root))
+    lake = Lake(store.join("lake"))
+
+    def run() -> IngestReport:
+        return ingest(spec, lake, project=tmp_path, progress=Silent())
+
+    first = run()
+    assert (first.read, first.landed, first.quarantined) == (4, 3, 1)
+    frame = lake.table("sales").scan().sort("p").collect()
+    assert frame.select("p", "q", "loja").rows() == [("a", 1, "1"), ("b", 3, "2"), ("c", 4, "3")]
+    assert not run().changed
+    raw.write_bytes("loja=2/b.csv.gz", gzip.compress(b"p;t;q\nb;2024-01-01;5\n"))
+    assert [load.source.rpartition("/")[2] for load in run().loads] == ["b.csv.gz"]
+    assert lake.table("sales").scan().sort("p").collect()["q"].to_list() == [1, 5, 4]
+    assert recall(lake, ["sales"]).landed == 3
 
 
 # --- what cannot be reached

@@ -176,7 +176,12 @@ def test_a_brazilian_export(world: World) -> None:
     source = """
     table = "sales"
     path = "raw/vendas.csv"
-    format = { delimiter = ";", decimal = ",", thousands = ".", encoding = "latin-1", dates = "%d/%m/%Y" }
+    [sources.format]
+    delimiter = ";"
+    decimal = ","
+    thousands = "."
+    encoding = "latin-1"
+    dates = "%d/%m/%Y"
     """
     world.write("vendas.csv", 'p;t;q\nmaçã;31/01/2024;R$ 1.234,56\n"a;b";01/02/2024;2\n', "latin-1")
     world.ingest(spec_of(source))
@@ -403,7 +408,7 @@ def test_keys_may_repeat_where_the_panel_settles_it(world: World, repeated: str)
 
 def test_reject_on_repeats_lands_nothing_and_takes_no_keys(world: World) -> None:
     world.write("1.csv", "id,p,t,q\n1,a,2024-01-01,1\n1,a,2024-01-01,2\n")
-    with pytest.raises(DataRefused, match="repeated_key: 1 row, e.g. row 2 id='1'"):
+    with pytest.raises(DataRefused, match=r"repeated_key: 1 row, e\.g\. row 2 id='1'"):
         world.ingest(spec_of(KEYED, contract='levels = { repeated_key = "reject" }'))
     assert world.lake.names() == ()
 
