@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SCRATCH: Final = ".scratch"
 _S3: Final = "s3://"
 _ATTEMPTS: Final = 3
-_PACKED: Final = {"gz": "gzip", "bz2": "bz2", "zst": "zstd"}
 _UNREACHABLE: Final = (
     "NETWORK_CONNECTION", "ACCESS_DENIED", "NO_SUCH_BUCKET", "HTTP response code 403",
     "HTTP status 5", "InternalError", "ServiceUnavailable", "error sending request", "Connect",
@@ -167,8 +166,7 @@ class Store:
     def open_input_stream(self, path: str, *, decompress: bool = False) -> Any:
         """A sequential stream of pyarrow; a compressed file is unpacked on demand, by its name."""
         with self.reaching():
-            # "detect" finds nothing on S3.
-            compression = _PACKED.get(path.rpartition(".")[2].lower()) if decompress else None
+            compression = "detect" if decompress else None
             return self.filesystem.open_input_stream(self.path(path), compression=compression)
 
     def file_size(self, path: str = "") -> int | None:
@@ -196,7 +194,7 @@ class Store:
         with self.reaching():
             if not self.remote:
                 Path(self.path(path)).parent.mkdir(parents=True, exist_ok=True)
-            return self.filesystem.open_output_stream(self.path(path))
+            return self.filesystem.open_output_stream(self.path(path), compression=None)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
