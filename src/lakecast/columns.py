@@ -30,6 +30,15 @@ RESERVED: Final = frozenset(
     }
 )  # fmt: skip
 
+OWN_TABLES: Final = frozenset(
+    {
+        "backtest", "exposures", "features", "findings", "forecasts", "future", "lease", "metrics",
+        "models", "monitoring", "notes", "panel", "predictions", "promotions", "quarantine",
+        "series", "work",
+    }
+)  # fmt: skip
+"""Names in the lake that no source may take for its table."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Columns:

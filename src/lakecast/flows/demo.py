@@ -41,11 +41,12 @@ on = ["product_id"]
 lookup = true
 
 # Planned by week, so known for the future: how many product-stores stand on a display or in the
-# mailer. One row of the file is a product in a store in a week.
+# mailer. One row of the file is a product in a store in a week; through the dimension, `product_id`
+# stands for its category.
 [[sources]]
-table = "promotions"
+table = "promo"
 path = "raw/promotions.parquet"
-on = ["product_category"]
+on = ["product_id"]
 time = "week_start"
 frequency = "W-SUN"
 columns.display = { role = "known-future", aggregate = "count", missing = 0 }

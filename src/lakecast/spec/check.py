@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lakecast.columns import RESERVED
+from lakecast.columns import OWN_TABLES, RESERVED
 from lakecast.errors import SpecError
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ def _sales(spec: Spec, where: str) -> None:
 
 
 def _source(source: Source, where: str) -> None:
+    if source.table in OWN_TABLES:
+        raise SpecError(
+            f"`{source.table}` is a table that Lakecast writes itself",
+            where=f"{where}.table",
+            cure="give the source's table another name",
+        )
     if (source.path is None) == (source.sql_env is None):
         raise SpecError("needs either `path` or `sql_env`", where=where, cure="give exactly one")
     if (source.sql_env is None) != (source.query is None):

@@ -1,0 +1,237 @@
+"""The stages in their order: what is unchanged is left alone, what is due is done.
+
+Everything that decides is read from the lake; no learner and no MLflow is loaded for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from lakecast.flows import due
+from lakecast.flows.fingerprint import fingerprint
+from lakecast.flows.notes import Notes
+from lakecast.flows.outcome import Did, Meter, StageOutcome, metered
+from lakecast.lake.loads import content_id
+
+if TYPE_CHECKING:
+    from lakecast.flows.context import Context
+    from lakecast.flows.stages.training import Training
+    from lakecast.lake.lake_panel import LakePanel
+    from lakecast.registry.promotions import Promotion
+
+RESOURCES: Final = "resources"
+STAGES: Final = ("ingest", "panel", "train", "select", "forecast", "report")
+
+
+@dataclass
+class Runner:
+    """One pass over the stages of one project; `done` says what came of each."""
+
+    context: Context
+    done: list[StageOutcome] = field(default_factory=list)
+    _panel: LakePanel | None = None
+    _training: Training | None = None
+    _reason: str | None = None
+
+    # -- stages ------------------------------------------------------------------------------
+
+    def ingest(self) -> None:
+        """Sources into the lake."""
+        from lakecast.flows.stages.ingest import run_ingest
+
+        with metered() as meter:
+            report = run_ingest(self.context)
+        note = f"{len(report.loads)} loads, {len(report.skipped)} known"
+        if report.quarantined:
+            note += f", {report.quarantined:,} rows in quarantine"
+        if report.removed:
+            note += f", {len(report.removed)} sources gone (their rows stay)"
+        self._say("ingest", "done" if report.changed else "unchanged", meter, report.read, note)
+
+    def panel(self) -> None:
+        """Rows into regular series."""
+        from lakecast.flows.stages.panel import build_panel
+
+        context = self.context
+        wanted = self.panel_fingerprint()
+        changed = context.lake.table("panel").fingerprint() != wanted
+        with metered() as meter:
+            if changed:
+                build_panel(
+                    context.spec,
+                    context.lake,
+                    context.engine,
+                    fingerprint=wanted,
+                    as_of=context.as_of,
+                )
+        if not changed:
+            self._say("panel", "unchanged", meter)
+            return
+        info = self.opened().info
+        self._say("panel", "done", meter, info.rows, f"{info.series:,} series")
+
+    def features(self) -> None:
+        """The table of features; not a part of `run`, since models compute their own blocks."""
+        from lakecast.flows.stages.features import FEATURES, run_features
+
+        context = self.context
+        panel = context.lake.table("panel").fingerprint()
+        wanted = fingerprint("features", context.spec.features, context.spec.train.strategy, panel)
+        if context.lake.table(FEATURES).fingerprint() == wanted:
+            self._say("features", "unchanged", Meter())
+            return
+        with metered() as meter:
+            rows = run_features(context, wanted)
+        self._say("features", "done", meter, rows)
+
+    def train(self) -> None:
+        """Backtest, when due."""
+        from lakecast.flows.stages.training import BACKTEST, run_train
+
+        reason = self.why()
+        if reason is None:
+            self._say("train", "not due", Meter())
+            return
+        training = self.training()
+        if self._ended(training):
+            self._say("train", "unchanged", Meter(), note="already decided")
+            return
+        if self.context.lake.table(BACKTEST).fingerprint() == training.fingerprint:
+            self._say("train", "unchanged", Meter(), note=reason)
+            return
+        with metered() as meter:
+            rows = run_train(training)
+        self._say("train", "done", meter, rows, reason)
+
+    def select(self) -> None:
+        """Decide and register, when something was trained."""
+        from lakecast.flows.stages.training import run_select
+
+        if self.why() is None or self._ended(self.training()):
+            self._say("select", "not due", Meter())
+            return
+        training = self.training()
+        with metered() as meter:
+            run_select(training)
+        decision = training.decision
+        self._say("select", "done", meter, note=f"{decision.kind}: {decision.champion}")
+
+    def forecast(self) -> None:
+        """The champion answers."""
+        from lakecast.flows.stages.forecast import FORECASTS, run_forecast
+
+        champion = self.champion()
+        if champion is None:
+            self._say("forecast", "not due", Meter(), note="no champion")
+            return
+        wanted = self.forecast_fingerprint(champion)
+        if self.context.lake.table(FORECASTS).fingerprint() == wanted:
+            self._say("forecast", "unchanged", Meter())
+            return
+        with metered() as meter:
+            rows = run_forecast(self.context, champion, self.opened(), wanted)
+        self._say("forecast", "done", meter, rows, f"model version {champion.model_version}")
+
+    def report(self) -> str:
+        """The HTML page; its path."""
+        from lakecast.flows.stages.report import run_report
+
+        with metered() as meter:
+            path, written = run_report(self.context, self.done)
+        self._say("report", "done" if written else "unchanged", meter)
+        return path
+
+    # -- what decides ------------------------------------------------------------------------
+
+    def panel_fingerprint(self) -> str:
+        """Of the panel that the lake's tables give now."""
+        from lakecast.flows.stages.panel import panel_spec
+
+        context = self.context
+        tables = sorted({source.table for source in context.spec.sources})
+        contents = [[name, content_id(context.lake, name)] for name in tables]
+        return fingerprint("panel", panel_spec(context.spec), self._as_of(), contents)
+
+    def forecast_fingerprint(self, champion: Promotion) -> str:
+        """Of the forecasts that this champion gives on the panel there is."""
+        panel = self.context.lake.table("panel").fingerprint()
+        return fingerprint(
+            "forecast", champion.model_version, champion.fingerprint, panel,
+            self.context.spec.forecast,
+        )  # fmt: skip
+
+    def champion(self) -> Promotion | None:
+        """Who forecasts now."""
+        from lakecast.registry.promotions import TABLE, champion
+
+        return champion(self.context.lake.table(TABLE))
+
+    def why(self) -> str | None:
+        """Why training is due; None when it is not."""
+        if self._training is not None:
+            return self._reason
+        champion = self.champion()
+        told = self._told(champion)
+        standing = due.Standing(
+            champion=champion,
+            cutoff=self.cutoff(),
+            decided=bool(told.get("ended")),
+            spec=told.get("spec"),
+        )
+        self._reason = due.why(self.context.spec, standing, retrain=self.context.retrain)
+        return self._reason
+
+    def cutoff(self) -> str:
+        """The panel's cutoff, ISO 8601."""
+        from lakecast.flows.stages.training import cutoff_text
+
+        return cutoff_text(self.opened().info)
+
+    def opened(self) -> LakePanel:
+        """The panel as it is now."""
+        if self._panel is None:
+            from lakecast.lake.lake_panel import open_panel
+
+            self._panel = open_panel(self.context.lake)
+        return self._panel
+
+    def training(self) -> Training:
+        """The training that is due, under its fingerprint."""
+        if self._training is None:
+            from lakecast.flows.stages.training import Training
+
+            champion = self.champion()
+            panel = self.context.lake.table("panel").fingerprint() or ""
+            base = champion.fingerprint if champion else ""
+            self._training = Training(
+                context=self.context,
+                panel=self.opened(),
+                fingerprint=due.training_fingerprint(self.context.spec, f"{panel} {base}"),
+                incumbent=champion,
+            )
+        return self._training
+
+    def _told(self, champion: Promotion | None) -> dict[str, Any]:
+        from lakecast.flows.stages.training import read_note
+
+        return read_note(self.context, champion.fingerprint) if champion else {}
+
+    def _ended(self, training: Training) -> bool:
+        from lakecast.flows.stages.training import ended
+
+        return ended(self.context, training.fingerprint)
+
+    def _as_of(self) -> str | None:
+        return None if self.context.as_of is None else self.context.as_of.isoformat()
+
+    def _say(
+        self, stage: str, did: Did, meter: Meter, rows: int | None = None, note: str = ""
+    ) -> None:
+        outcome = StageOutcome(
+            stage=stage, did=did, rows=rows, seconds=round(meter.seconds, 3),
+            cpu=round(meter.cpu, 3), peak=meter.peak, note=note,
+        )  # fmt: skip
+        self.done.append(outcome)
+        if did == "done":
+            Notes(self.context.lake).update(RESOURCES, **{stage: outcome.to_dict()})

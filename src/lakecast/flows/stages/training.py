@@ -1,0 +1,270 @@
+"""The stages `train` and `select`: a backtest, a decision, and what becomes of it.
+
+In this order, so that a kill anywhere is made good by running again: every fit is kept as it
+ends; `backtest` and `metrics` are committed; the bundle of the chosen recipe is kept; runs and
+model are logged to MLflow, looked up by fingerprint first; the decision is noted; the promotion is
+committed; the alias follows; the note says that the training ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from lakecast.flows import bundles
+from lakecast.flows.checkpoint import LakeCheckpoint
+from lakecast.flows.due import training_hash
+from lakecast.flows.notes import Notes
+from lakecast.flows.stages.tracking import log_training
+from lakecast.registry.promotions import TABLE as PROMOTIONS
+from lakecast.registry.promotions import Promotion, Proposal, champion, promote
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lakecast.core.block import PanelInfo
+    from lakecast.flows.context import Context
+    from lakecast.lake.lake_panel import LakePanel
+    from lakecast.training.leaderboard import Segment
+    from lakecast.training.select import Decision
+    from lakecast.training.train import Job, Ran
+
+BACKTEST: Final = "backtest"
+METRICS: Final = "metrics"
+LAST: Final = "last-training"
+COMPARISON: Final = "model_comparison.json"
+_FEW: Final = 30  # a column with more values than this is no segment
+
+
+@dataclass
+class Training:
+    """One training under way: what `train` made is used by `select` without reading it back."""
+
+    context: Context
+    panel: LakePanel
+    fingerprint: str
+    incumbent: Promotion | None
+
+    @property
+    def cutoff(self) -> str:
+        """The panel's cutoff, ISO 8601."""
+        return cutoff_text(self.panel.info)
+
+    @cached_property
+    def job(self) -> Job:
+        """What is trained on."""
+        from lakecast.training.train import Job
+
+        return Job(
+            panel=self.panel, spec=self.context.spec, threads=self.context.settings.threads
+        )
+
+    @cached_property
+    def ran(self) -> Ran:
+        """The backtest; fits kept by an earlier try are not made again."""
+        from lakecast.training.backtest import Hooks
+        from lakecast.training.train import train
+
+        checkpoint = LakeCheckpoint(self.context.lake, self.fingerprint)
+        checkpoint.clear_others()
+        hooks = Hooks(checkpoint=checkpoint, progress=self.context.progress)
+        return train(self.job, hooks, champion=self._incumbent_recipe())
+
+    @cached_property
+    def decision(self) -> Decision:
+        """What the gate says."""
+        from lakecast.training.train import decide
+
+        return decide(self.job, self.ran)
+
+    @cached_property
+    def scores(self) -> pl.DataFrame:
+        """Figures by candidate, window, horizon and segment."""
+        from lakecast.training.leaderboard import scores
+
+        return scores(self.decision.backtest, segments(self.panel))
+
+    @cached_property
+    def board(self) -> pl.DataFrame:
+        """The leaderboard."""
+        from lakecast.training.leaderboard import leaderboard
+
+        spec, decision = self.context.spec, self.decision
+        return leaderboard(
+            decision.backtest, self.scores, spec.forecast, spec.gate, decision.champion
+        )
+
+    def _incumbent_recipe(self) -> dict[str, Any] | None:
+        if self.incumbent is None:
+            return None
+        from lakecast.models.packing import read_about
+
+        with bundles.unpacked(self.context.lake, self.incumbent.fingerprint) as folder:
+            return dict(read_about(folder)["terms"]["recipe"])
+
+
+def run_train(training: Training) -> int:
+    """Commit `backtest` and `metrics`; the number of backtest rows."""
+    from lakecast.training.backtest import rows
+
+    made = rows(training.decision.backtest, training.panel.info)
+    _replace(training, METRICS, training.scores)
+    _replace(training, BACKTEST, made)
+    return made.height
+
+
+def run_select(training: Training) -> Promotion | None:
+    """Make what was decided true; the promotion, None where the champion stays."""
+    context, notes = training.context, Notes(training.context.lake)
+    promotion = champion(context.lake.table(PROMOTIONS))
+    _keep_bundle(training)
+    registry = log_training(training)
+    notes.write(_note(training.fingerprint), told(training))
+    context.lake.store.write_bytes(COMPARISON, _comparison(training))
+    if training.decision.choice is not None:
+        promotion = _promote(training, registry.version)
+        registry.models.follow(promotion)
+    notes.update(_note(training.fingerprint), ended=True)
+    notes.write(LAST, {"fingerprint": training.fingerprint})
+    return promotion
+
+
+def ended(context: Context, fingerprint: str) -> bool:
+    """Whether that training came to its end."""
+    return bool(Notes(context.lake).read(_note(fingerprint)).get("ended"))
+
+
+def read_note(context: Context, fingerprint: str) -> dict[str, Any]:
+    """What a training was decided like; empty where it did not get that far."""
+    return Notes(context.lake).read(_note(fingerprint))
+
+
+def last_note(context: Context) -> dict[str, Any]:
+    """The note of the last training that was decided; empty where there is none."""
+    notes = Notes(context.lake)
+    return notes.read(f"training-{notes.read(LAST)['fingerprint']}") if notes.read(LAST) else {}
+
+
+def told(training: Training) -> dict[str, Any]:
+    """The decision as the report and `select` read it back."""
+    decision, info = training.decision, training.panel.info
+    return {
+        "fingerprint": training.fingerprint,
+        "spec": training_hash(training.context.spec),
+        "cutoff": training.cutoff,
+        "kind": decision.kind,
+        "passed": decision.passed,
+        "champion": decision.champion,
+        "challenger": decision.challenger,
+        "baseline": decision.baseline,
+        "members": list(decision.choice.members) if decision.choice else [],
+        "lines": list(decision.lines()),
+        "notes": list(training.ran.notes),
+        "verdicts": [
+            {"champion": v.champion, "difference": v.difference, "low": v.low, "high": v.high}
+            for v in decision.verdicts
+        ],
+        "series": info.series,
+        "leaderboard": training.board.to_dicts(),
+        "trials": [
+            {"family": t.family, "params": dict(t.params), "loss": t.loss, "chosen": t.chosen}
+            for t in training.ran.trials
+        ],
+    }
+
+
+def segments(panel: LakePanel) -> tuple[Segment, ...]:
+    """Id and static columns with few values, as segments of the scores."""
+    import numpy as np
+
+    from lakecast.training.leaderboard import Segment
+
+    found = []
+    codes = panel.series["series_code"].to_numpy()
+    for name, values in panel.info.categories.items():
+        if 1 < len(values) <= _FEW and len(values) < panel.info.series:
+            of = np.full(int(codes.max()) + 1, -1, np.int32)
+            place = {value: index for index, value in enumerate(values)}
+            column = panel.series[name].cast(str).to_list()
+            of[codes] = [place.get(value, -1) for value in column]
+            found.append(Segment(name=name, values=tuple(values), of=of))
+    return tuple(found)
+
+
+def cutoff_text(info: PanelInfo) -> str:
+    """A panel's cutoff, ISO 8601."""
+    import numpy as np
+
+    return str(info.frequency.start(np.array([info.cutoff]))[0])
+
+
+def _keep_bundle(training: Training) -> None:
+    from lakecast.models.standing import Standing
+    from lakecast.training.finish import finish
+
+    context = training.context
+    if training.decision.choice is None or bundles.kept(context.lake, training.fingerprint):
+        return
+    panel = training.panel
+    with context.progress.bar("fitting the champion on all data", 1) as bar:
+        standing = Standing(
+            series=panel.series_frame().drop("bucket", "first", "last"),
+            futures=panel.futures(),
+            texts=panel.vocabularies,
+        )
+        predictor = finish(training.job, training.ran, training.decision, standing)
+        bundles.keep(context.lake, training.fingerprint, predictor)
+        bar.advance()
+
+
+def _promote(training: Training, version: str) -> Promotion:
+    context, decision = training.context, training.decision
+    figures = {
+        "metric": context.spec.gate.metric,
+        "verdicts": [list(verdict.lines()) for verdict in decision.verdicts],
+    }
+    kind: Any = decision.kind
+    proposal = Proposal(
+        kind=kind,
+        recipe=", ".join(decision.choice.members) if decision.choice else "",
+        fingerprint=training.fingerprint,
+        cutoff=training.cutoff,
+        model_version=version,
+        figures=figures,
+    )
+    return promote(
+        context.lake.table(PROMOTIONS),
+        proposal,
+        replacing=training.incumbent.version if training.incumbent else None,
+        by=context.user,
+        at=context.now(),
+    )
+
+
+def _replace(training: Training, name: str, frame: pl.DataFrame) -> None:
+    """Put a frame in the place of the table, once a training."""
+    import polars as pl
+
+    table = training.context.lake.table(name)
+    if table.fingerprint() == training.fingerprint:
+        return
+    rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    table.commit(
+        add=[table.stage(rows)] if rows.num_rows else [],
+        remove="all" if table.exists() else (),
+        schema=rows.schema,
+        fingerprint=training.fingerprint,
+    )
+
+
+def _comparison(training: Training) -> bytes:
+    import json
+
+    from lakecast.training.leaderboard import model_comparison
+
+    return json.dumps(model_comparison(training.board), indent=2, ensure_ascii=False).encode()
+
+
+def _note(fingerprint: str) -> str:
+    return f"training-{fingerprint}"
