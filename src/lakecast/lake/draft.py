@@ -43,7 +43,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """A source that was read: rows that may land and rows set apart, as Parquet in scratch.
+    """A source that was read: rows that may land and rows set apart, as Arrow files in scratch.
 
     A file without rows is absent, unless its columns are known. `clock`: some time is more than a
     date. `sizes`: bytes of each column as read. `keys` holds the landed rows' keys too.
@@ -94,8 +94,8 @@ class _Reader:
         self._facts = Facts(kinds=dict(reading.kinds), as_of=reading.as_of, textual=item.textual)
         self._names: dict[str, str] | None = None
         self._guessed = False
-        self._sink = _Sink(reading.scratch / "kept.parquet")
-        self._apart = _Sink(reading.scratch / "apart.parquet")
+        self._sink = _Sink(reading.scratch / "kept.arrow")
+        self._apart = _Sink(reading.scratch / "apart.arrow")
         self._tallies: tuple[Tally, ...] = ()
         self._sizes: Counter[str] = Counter()
         self._rows = Counter[str]()
@@ -188,7 +188,7 @@ class _Reader:
 
 
 class _Sink:
-    """A Parquet file whose schema is that of the first rows."""
+    """An Arrow file whose schema is that of the first rows."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -197,14 +197,16 @@ class _Sink:
 
     def write(self, frame: pl.DataFrame) -> None:
         """Append rows."""
-        import pyarrow.parquet as pq
+        import pyarrow as pa
 
         if self._writer is None:
             self._schema = dict(frame.schema)
-            rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-            self._writer = pq.ParquetWriter(self.path, rows.schema, compression="lz4")
-        rows = frame.select(pl.col(n).cast(kind) for n, kind in self._schema.items())
-        self._writer.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
+            schema = frame.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            self._writer = pa.ipc.new_file(str(self.path), schema, options=options)
+        if frame.height:
+            rows = frame.select(pl.col(n).cast(kind) for n, kind in self._schema.items())
+            self._writer.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
     def close(self) -> None:
         """Finish the file, if there is one."""

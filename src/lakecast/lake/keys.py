@@ -38,10 +38,12 @@ class KeyIndex:
 
     def holds(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Which hashes are in the set."""
+        order = np.argsort(hashes)  # neighbours are found in the same place of a run
+        asked = hashes[order]
         found = np.zeros(hashes.size, np.bool_)
         for run in self.runs:
-            at = np.searchsorted(run, hashes)
-            found |= run[np.minimum(at, run.size - 1)] == hashes
+            at = np.searchsorted(run, asked)
+            found[order] |= run[np.minimum(at, run.size - 1)] == asked
         return found
 
     def add(self, hashes: NDArray[np.uint64]) -> None:

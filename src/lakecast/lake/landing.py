@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 QUARANTINE: Final = "quarantine"
 _GROUP: Final = 250_000
-_BATCH: Final = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +83,7 @@ def tidy(lake: Lake, sources: Collection[str], tables: Collection[str]) -> None:
 def _schema(table: Table, draft: Draft, to: Landing) -> pa.Schema:
     if not draft.kept.exists():
         return table.schema()
-    rows = pl.scan_parquet(draft.kept)
+    rows = pl.scan_ipc(draft.kept)
     found = extremes(rows)
     time = to.plan.time
     dates = [time] if time is not None and not draft.clock else []
@@ -107,11 +106,13 @@ def _shaped(draft: Draft, schema: pa.Schema, timezone: str) -> Iterator[pa.Recor
 
 
 def _frames(path: Any) -> Iterator[pl.DataFrame]:
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
     if path.exists():
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=_BATCH):
-            yield pl.DataFrame(pl.from_arrow(batch))
+        with pa.OSFile(str(path)) as file:
+            reader = pa.ipc.open_file(file)
+            for number in range(reader.num_record_batches):
+                yield pl.DataFrame(pl.from_arrow(reader.get_batch(number)))
 
 
 def _set_apart(lake: Lake, draft: Draft, to: Landing) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
+from lakecast.columns import ROW
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -31,7 +33,15 @@ def write_parquet(
     schema = _only(data.schema, keep).with_metadata(dict(footer) if footer else None)
     sizes = repeat(groups or _ROWS) if groups is None or isinstance(groups, int) else iter(groups)
     rows = 0
-    with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=True) as writer:
+    # Row numbers are all different, so their differences are what packs.
+    counted = [name for name in keep if name == ROW]
+    with pq.ParquetWriter(
+        sink,
+        schema,
+        compression="zstd",
+        use_dictionary=[name for name in keep if name != ROW] if counted else True,
+        column_encoding=dict.fromkeys(counted, "DELTA_BINARY_PACKED") or None,
+    ) as writer:
         for group in regroup(_pieces(data), sizes):
             writer.write_table(group.select(keep), row_group_size=max(group.num_rows, 1))
             rows += group.num_rows
