@@ -141,11 +141,12 @@ def _measured(spec: Spec) -> tuple[str, ...]:
 
 
 def _numeric(source: Source) -> tuple[str, ...]:
-    """Covariates that only make sense as numbers."""
+    """Covariates that only make sense as numbers; what is counted may be anything."""
     return tuple(
         name
         for name, column in source.columns.items()
-        if column.aggregate in _SUMS or column.missing is not None
+        if column.aggregate in _SUMS
+        or (column.missing is not None and column.aggregate != "count")
     )
 
 
