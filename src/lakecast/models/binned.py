@@ -1,6 +1,6 @@
 """Training rows in LightGBM's binned form: built once, shared by all windows and parameters.
 
-Rows stream in blocks, so beside the binned set (about a byte a cell) and 8 bytes a row only one
+Rows stream in blocks, so beside the binned set (about a byte a cell) and 12 bytes a row only one
 batch is held. Bin edges come from a sample of rows that are given apart: in a backtest, rows at or
 before the earliest cutoff, so that no window's edges know its future.
 """
@@ -40,11 +40,12 @@ DATASET: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinnedSet:
-    """n binned rows with their targets and ordinals [n]."""
+    """n binned rows with their targets, ordinals and weights [n]."""
 
     whole: Any
     target: NDArray[np.float32]
     ordinals: NDArray[np.int32]
+    weight: NDArray[np.float32]
     columns: tuple[str, ...]
     params: dict[str, Any]
     lock: Any = field(default_factory=Lock)
@@ -66,7 +67,7 @@ class BinnedSet:
             stream, label=stream.target, reference=reference, params=dict(reference.get_params())
         ).construct()
         names = tuple(column.name for column in rows.columns)
-        return cls(whole, stream.target, stream.ordinals, names, dict(params))
+        return cls(whole, stream.target, stream.ordinals, stream.weight, names, dict(params))
 
     def chosen(self, cutoff: int | None, start: int | None) -> NDArray[np.bool_]:
         """[n] which rows lie in `start` .. `cutoff`, both included."""
@@ -78,11 +79,13 @@ class BinnedSet:
         self, params: dict[str, Any], chosen: NDArray[np.bool_], target: NDArray[np.float32]
     ) -> str:
         """The text of the model trained on the chosen rows with the targets given for them."""
+        weight = self.weight[chosen]
+        weight = weight / np.float32(weight.mean(dtype=np.float64))
         if chosen.all():
-            with self.lock:  # training writes targets and parameters to the data set
-                self.whole.set_label(target)
+            with self.lock:  # training writes targets, weights and parameters to the data set
+                self.whole.set_label(target).set_weight(weight)
                 return str(lightgbm.train(params, self.whole).model_to_string())
-        part = self._part(chosen).set_label(target)
+        part = self._part(chosen).set_label(target).set_weight(weight)
         return str(lightgbm.train(params, part).model_to_string())
 
     def _part(self, chosen: NDArray[np.bool_]) -> Any:
@@ -109,7 +112,7 @@ def _sample(rows: RowBlocks, seed: int) -> NDArray[np.float32]:
 
 
 def _stream(rows: RowBlocks) -> Any:
-    """A LightGBM `Sequence` that is read once, in order, and keeps targets and ordinals."""
+    """A LightGBM `Sequence` that is read once, in order, and keeps all but the matrices."""
 
     class Stream(lightgbm.Sequence):
         batch_size = BATCH
@@ -117,6 +120,7 @@ def _stream(rows: RowBlocks) -> Any:
         def __init__(self) -> None:
             self.target = np.empty(rows.rows, dtype=np.float32)
             self.ordinals = np.empty(rows.rows, dtype=np.int32)
+            self.weight = np.empty(rows.rows, dtype=np.float32)
             self._batches = _batches(rows)
 
         def __len__(self) -> int:
@@ -126,6 +130,7 @@ def _stream(rows: RowBlocks) -> Any:
             batch = next(self._batches)
             self.target[index] = batch.target
             self.ordinals[index] = batch.ordinals
+            self.weight[index] = batch.weight
             return batch.matrix
 
     return Stream()
@@ -143,6 +148,7 @@ def _batches(rows: RowBlocks) -> Iterator[Rows]:
                 matrix=block.matrix[part],
                 target=block.target[part],
                 ordinals=block.ordinals[part],
+                weight=block.weight[part],
             )
             held.append(piece)
             at += len(piece.target)
@@ -159,4 +165,5 @@ def _joined(pieces: list[Rows]) -> Rows:
         matrix=np.ascontiguousarray(np.concatenate([piece.matrix for piece in pieces])),
         target=np.concatenate([piece.target for piece in pieces]),
         ordinals=np.concatenate([piece.ordinals for piece in pieces]),
+        weight=np.concatenate([piece.weight for piece in pieces]),
     )

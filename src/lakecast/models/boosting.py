@@ -62,7 +62,8 @@ class Trees:
         chosen = binned.chosen(cutoff, start)
         target = binned.target[chosen]
         if len(target) < LEAST_ROWS or target.min() == target.max():
-            value = float(target.mean(dtype=np.float64)) if len(target) else float("nan")
+            weight = binned.weight[chosen] if len(target) else None
+            value = float(np.average(target, weights=weight)) if len(target) else float("nan")
             return Flat(value, binned.columns)
         most = ceiling(target)
         target = np.clip(target, -most, most)

@@ -27,9 +27,13 @@ class Flat:
 
     @classmethod
     def fit(cls, rows: RowBlocks) -> Flat:
-        """The mean of the targets, null where there are none."""
-        total = sum((float(block.target.sum(dtype=np.float64)) for block in rows.blocks()), 0.0)
-        mean = total / rows.rows if rows.rows else float("nan")
+        """The weighted mean of the targets, null where there are none."""
+        total = weight = 0.0
+        for block in rows.blocks():
+            heavy = block.weight.astype(np.float64)
+            total += float((heavy * block.target).sum())
+            weight += float(heavy.sum())
+        mean = total / weight if weight else float("nan")
         return cls(mean, tuple(column.name for column in rows.columns))
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -4,15 +4,15 @@ Three passes: the range of the targets, means of the columns, then the Gram matr
 columns, from which they are standardised. Nulls take the column's mean over the training rows. A
 category of at most 64 values becomes one column a value; larger ones are left out.
 
-With Z the standardised columns, y the centred target and n rows the coefficients solve
-(Z'Z / n + alpha I) w = Z'y / n, so that `alpha` means the same for any number of rows (Hoerl and
-Kennard, 1970).
+With Z the standardised columns, y the centred target and W the weights, which sum to 1, the
+coefficients solve (Z'WZ + alpha I) w = Z'Wy, so that `alpha` means the same for any number of
+rows (Hoerl and Kennard, 1970).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -45,18 +45,18 @@ class Ridge:
         if rows.rows < LEAST_ROWS:
             return Flat.fit(rows)
         sizes = np.array([column.categories for column in rows.columns], dtype=np.int64)
-        bounds = _bounds(rows)
-        means, target = _means(rows, sizes, bounds)
-        gram, moment = _gram(rows, sizes, (means, target), bounds)
-        weights = _solve(gram / rows.rows, moment / rows.rows, max(self.alpha, _LEAST_ALPHA))
+        chunks = _Chunks.of(rows, sizes)
+        means = _means(chunks)
+        gram, moment = _gram(chunks, means)
+        weights = _solve(gram, moment, max(self.alpha, _LEAST_ALPHA))
         return FittedRidge(
             columns=tuple(column.name for column in rows.columns),
             sizes=frozen(sizes),
-            means=frozen(means),
+            means=frozen(means.columns),
             weights=frozen(weights),
-            spread=frozen(np.sqrt(np.diag(gram) / rows.rows)),
-            intercept=target,
-            bounds=bounds,
+            spread=frozen(np.sqrt(np.diag(gram))),
+            intercept=means.target,
+            bounds=chunks.bounds,
         )
 
 
@@ -148,54 +148,74 @@ def _design(matrix: NDArray[np.float32], sizes: NDArray[np.int64]) -> NDArray[np
     return np.concatenate(parts, axis=1) if parts else np.empty((len(matrix), 0))
 
 
-def _bounds(rows: RowBlocks) -> tuple[float, float]:
-    """Range of the targets that are worth learning."""
-    targets = np.concatenate([block.target for block in rows.blocks()])
-    most = ceiling(targets)
-    return max(float(targets.min()), -most), min(float(targets.max()), most)
+class _Chunk(NamedTuple):
+    """At most 16,384 rows: design [n, P] with NaN for null, target and weight [n], float64."""
+
+    design: NDArray[np.float64]
+    target: NDArray[np.float64]
+    weight: NDArray[np.float64]
 
 
-def _chunks(
-    rows: RowBlocks, sizes: NDArray[np.int64], bounds: tuple[float, float]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Design and float64 target, at most 16,384 rows at a time."""
-    low, high = bounds
-    for block in rows.blocks():
-        for at in range(0, len(block.target), _CHUNK):
-            part = slice(at, at + _CHUNK)
-            target = np.clip(block.target[part].astype(np.float64), low, high)
-            yield _design(block.matrix[part], sizes), target
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """The rows in chunks, targets clipped to the bounds; read anew by each pass."""
+
+    rows: RowBlocks
+    sizes: NDArray[np.int64]
+    bounds: tuple[float, float]
+
+    @classmethod
+    def of(cls, rows: RowBlocks, sizes: NDArray[np.int64]) -> _Chunks:
+        targets = np.concatenate([block.target for block in rows.blocks()])
+        most = ceiling(targets)
+        return cls(rows, sizes, (max(float(targets.min()), -most), min(float(targets.max()), most)))
+
+    def __iter__(self) -> Iterator[_Chunk]:
+        low, high = self.bounds
+        for block in self.rows.blocks():
+            for at in range(0, len(block.target), _CHUNK):
+                part = slice(at, at + _CHUNK)
+                yield _Chunk(
+                    _design(block.matrix[part], self.sizes),
+                    np.clip(block.target[part].astype(np.float64), low, high),
+                    block.weight[part].astype(np.float64),
+                )
 
 
-def _means(
-    rows: RowBlocks, sizes: NDArray[np.int64], bounds: tuple[float, float]
-) -> tuple[NDArray[np.float64], float]:
-    """Mean of each design column over its non-null rows (0 where all are null), of the target."""
+class _Means(NamedTuple):
+    """Weighted means: of each design column over its non-null rows (0 where all are null), of the
+    target; and the sum of the weights."""
+
+    columns: NDArray[np.float64]
+    target: float
+    weight: float
+
+
+def _means(chunks: _Chunks) -> _Means:
     total: NDArray[np.float64] | float = 0.0
-    count: NDArray[np.int64] | int = 0
-    target = 0.0
-    for design, values in _chunks(rows, sizes, bounds):
-        total = total + np.nansum(design, axis=0)
-        count = count + np.sum(~np.isnan(design), axis=0)
-        target += float(values.sum())
-    return np.asarray(total) / np.maximum(count, 1), target / rows.rows
+    count: NDArray[np.float64] | float = 0.0
+    target = weight = 0.0
+    for chunk in chunks:
+        heavy = chunk.weight[:, None]
+        total = total + np.nansum(chunk.design * heavy, axis=0)
+        count = count + np.where(np.isnan(chunk.design), 0.0, heavy).sum(axis=0)
+        target += float(chunk.target @ chunk.weight)
+        weight += float(chunk.weight.sum())
+    known = np.asarray(count) > 0
+    columns = np.where(known, np.asarray(total) / np.where(known, count, 1.0), 0.0)
+    return _Means(columns, target / weight, weight)
 
 
-def _gram(
-    rows: RowBlocks,
-    sizes: NDArray[np.int64],
-    centre: tuple[NDArray[np.float64], float],
-    bounds: tuple[float, float],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sums of products of centred columns [P, P], and of columns and target [P]."""
-    means, target = centre
-    gram = np.zeros((len(means), len(means)))
-    moment = np.zeros(len(means))
-    for design, values in _chunks(rows, sizes, bounds):
-        centred = np.nan_to_num(design - means, copy=False)
-        gram += centred.T @ centred
-        moment += centred.T @ (values - target)
-    return gram, moment
+def _gram(chunks: _Chunks, means: _Means) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted means of products of centred columns [P, P], and of columns and target [P]."""
+    size = len(means.columns)
+    gram, moment = np.zeros((size, size)), np.zeros(size)
+    for chunk in chunks:
+        centred = np.nan_to_num(chunk.design - means.columns, copy=False)
+        heavy = centred * chunk.weight[:, None]
+        gram += centred.T @ heavy
+        moment += heavy.T @ (chunk.target - means.target)
+    return gram / means.weight, moment / means.weight
 
 
 def _solve(

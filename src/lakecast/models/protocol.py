@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """n training rows: matrix [n, F] float32 column-major (null NaN), target [n], ordinals [n]."""
+    """n training rows: matrix [n, F] float32 column-major (null NaN) and, [n] each, the target, the
+    ordinal and the weight (positive)."""
 
     matrix: NDArray[np.float32]
     target: NDArray[np.float32]
     ordinals: NDArray[np.int32]
+    weight: NDArray[np.float32]
 
 
 class RowBlocks(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 
 from lakecast.core.features import kept, matrix
 from lakecast.models.protocol import Rows
-from lakecast.models.scaling import shrink
+from lakecast.models.scaling import shrink, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +122,7 @@ class PanelRows:
             matrix=_filtered(features, keep),
             target=(block.target[inside] / scale)[keep],
             ordinals=block.ordinals()[inside][keep],
+            weight=weights(scale[keep], scaled=self.scaled),
         )
 
 
@@ -133,6 +134,7 @@ def _between(rows: Rows, start: int, cutoff: int) -> Rows:
         matrix=_filtered(rows.matrix, keep),
         target=rows.target[keep],
         ordinals=rows.ordinals[keep],
+        weight=rows.weight[keep],
     )
 
 

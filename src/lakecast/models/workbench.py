@@ -58,7 +58,7 @@ class _Shared:
         """Bytes, roughly."""
         cells = self.rows.rows * len(self.rows.columns)
         held = 4 * cells if self.rows.held is not None else 0
-        return held + (cells + 8 * self.rows.rows if self.binned is not None else 0)
+        return held + (cells + 24 * self.rows.rows if self.binned is not None else 0)
 
 
 class Workbench:

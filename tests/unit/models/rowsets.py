@@ -24,6 +24,7 @@ class RowSet:
     ordinals: NDArray[np.int32]
     columns: tuple[Column, ...]
     parts: int = 3
+    weight: NDArray[np.float32] | None = None
     reads: int = 0
 
     @property
@@ -37,6 +38,9 @@ class RowSet:
                 matrix=np.asfortranarray(self.matrix[index]),
                 target=self.target[index],
                 ordinals=self.ordinals[index],
+                weight=np.ones(len(index), np.float32)
+                if self.weight is None
+                else self.weight[index],
             )
 
 

@@ -130,3 +130,14 @@ def test_layout_of_the_matrix_does_not_matter() -> None:
         fitted.predict(np.ascontiguousarray(matrix)), fitted.predict(np.asfortranarray(matrix))
     )
     assert fitted.predict(matrix[:0]).shape == (0,)
+
+
+def test_rows_that_weigh_little_teach_little() -> None:
+    """Half of the rows say something else; without weight they are not heard."""
+    held = rows(2000)
+    truth = held.target.copy()
+    odd = np.arange(held.rows) % 2 == 0
+    held.target = np.where(odd, truth + 5, truth).astype(np.float32)
+    held.weight = np.where(odd, 1e-4, 1).astype(np.float32)
+    fitted = Trees(params={**SMALL, "num_iterations": 60}).fit(held)
+    assert abs((fitted.predict(held.matrix) - truth).mean()) < 0.1

@@ -102,3 +102,16 @@ def test_too_few_rows_give_their_mean() -> None:
         parts=1,
     )
     assert Ridge().fit(held) == Flat(2.0, ("a",))
+
+
+def test_a_weight_of_two_is_the_row_twice() -> None:
+    once, twice = rows(), rows()
+    heavy = np.arange(once.rows) % 3 == 0
+    once.weight = np.where(heavy, 2, 1).astype(np.float32)
+    again = np.flatnonzero(heavy)
+    twice.matrix = np.concatenate([twice.matrix, twice.matrix[again]])
+    twice.target = np.concatenate([twice.target, twice.target[again]])
+    twice.ordinals = np.concatenate([twice.ordinals, twice.ordinals[again]])
+    np.testing.assert_allclose(
+        Ridge().fit(once).predict(rows().matrix), Ridge().fit(twice).predict(rows().matrix)
+    )

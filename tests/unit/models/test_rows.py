@@ -48,6 +48,7 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(rows.matrix[:, 0], [2 / 2, 4 / 3, 6 / 4])
     np.testing.assert_allclose(rows.matrix[:, 1], [NULL, 2 / 3, 4 / 4])
     assert rows.ordinals.tolist() == [C - 2, C - 1, C]
+    np.testing.assert_allclose(rows.weight, [2 / 1.2, 3 / 1.3, 4 / 1.4])
 
 
 def test_unscaled_rows_keep_their_units() -> None:

@@ -34,7 +34,7 @@ class Times:
 
 
 def test_forecasts_are_fed_back() -> None:
-    panel = panels.panel_of([[1.0, 1, 8], [1.0, 1, 3]])
+    panel = panels.panel_of([[100.0, 1, 8], [100.0, 1, 3]])
     plan = compile_plan(FEATURES, panel.info, recursive=True, horizon=3)
     for scaled in (False, True):
         model = Recursive(
@@ -131,3 +131,17 @@ def test_a_weekly_pattern_and_a_promotion_are_learnt(family: str, strategy: str)
         return float(np.sqrt(np.mean((found.values - truth) ** 2)))
 
     assert error(recipe) < 0.9 * error(Baseline(kind="seasonal_mean"))
+
+
+def test_what_is_fed_back_does_not_grow_without_end() -> None:
+    """At most a quarter more than the largest value held (8): 10 is fed back, then doubled."""
+    panel = panels.panel_of([[1.0, 8, 8, 8]])
+    plan = compile_plan(FEATURES, panel.info, recursive=True, horizon=9)
+    model = Recursive(
+        fitted=fit_plan(plan, panel, C),
+        regressor=Times(2.0),  # type: ignore[arg-type]
+        scaled=False,
+        floor=None,
+    )
+    state = state_at(panel.held[0], C, plans=model.plans)
+    assert model.forecast(state, Future(horizon=4)).values.tolist() == [[16.0, 20.0, 20.0, 20.0]]
