@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 __all__ = ["Project", "__version__", "open"]
 
 if TYPE_CHECKING:
-    from lakecast.bootstrap import Project, open  # noqa: A004 - `lakecast.open`, read with its module's name
+    from lakecast.bootstrap import Project, open
 
 
 def __getattr__(name: str) -> object:

@@ -54,19 +54,19 @@ class SpecError(UsageError):
     """``lakecast.toml`` is not a valid spec; ``where`` is the file and the key path."""
 
 
-class DataRefused(LakecastError):  # noqa: N818 - named for what happened
+class DataRefused(LakecastError):
     """A file broke a rule of level ``reject``: nothing of it landed."""
 
     exit_code = 3
 
 
-class GateNotPassed(LakecastError):  # noqa: N818 - named for what happened
+class GateNotPassed(LakecastError):
     """No candidate passed the promotion gate."""
 
     exit_code = 4
 
 
-class Unreachable(LakecastError):  # noqa: N818 - named for what happened
+class Unreachable(LakecastError):
     """A store, database, service or cluster did not answer. Trying again may help."""
 
     exit_code = 5

@@ -28,9 +28,7 @@ def standing(context: Context, champion: Promotion, panel: LakePanel) -> Predict
     return at_panel(predictor, panel)
 
 
-def run_forecast(
-    context: Context, champion: Promotion, panel: LakePanel, fingerprint: str
-) -> int:
+def run_forecast(context: Context, champion: Promotion, panel: LakePanel, fingerprint: str) -> int:
     """Replace the forecasts of this cutoff and model version; the number of rows."""
     predictor = standing(context, champion, panel)
     frame = labelled(predictor.forecast(), champion)

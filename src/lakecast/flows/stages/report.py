@@ -90,7 +90,8 @@ def gather(
     """What the page and the notebook show."""
     panel = open_panel(context.lake)
     champion = champion_of(context.lake.table(PROMOTIONS))
-    view = _View(context, panel, champion, read_note(context, champion.fingerprint) if champion else {})
+    told = read_note(context, champion.fingerprint) if champion else {}
+    view = _View(context, panel, champion, told)
     cutoff = _cutoff(panel)
     return ReportData(
         spec=context.spec,
@@ -123,7 +124,8 @@ class _View:
         if self.champion is None:
             return Decision()
         told = self.told
-        verdict = next((v for v in told.get("verdicts", ()) if v["champion"] == told["baseline"]), None)
+        verdicts = told.get("verdicts", ())
+        verdict = next((v for v in verdicts if v["champion"] == told["baseline"]), None)
         return Decision(
             kind=self.champion.kind,
             champion=told.get("champion"),

@@ -158,4 +158,3 @@ def _figures(champion: pl.DataFrame) -> dict[str, float | None]:
         return {}
     row = champion.row(0, named=True)
     return {name: row[name] for name in (*METRICS, "coverage")}
-

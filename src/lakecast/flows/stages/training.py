@@ -56,9 +56,7 @@ class Training:
         """What is trained on."""
         from lakecast.training.train import Job
 
-        return Job(
-            panel=self.panel, spec=self.context.spec, threads=self.context.settings.threads
-        )
+        return Job(panel=self.panel, spec=self.context.spec, threads=self.context.settings.threads)
 
     @cached_property
     def ran(self) -> Ran:
