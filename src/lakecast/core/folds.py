@@ -162,3 +162,14 @@ def ranked(fold: Fold, metric: str) -> NDArray[np.bool_]:
     median is zero.
     """
     return ~fold.zero_median if metric in metrics.ABSOLUTE else np.ones(7, dtype=np.bool_)
+
+
+def judged_by(folds: Sequence[Fold], metric: str) -> str:
+    """The metric to rank by: `rmse` where no series has the scale that `metric` divides by.
+
+    That is so where the history is shorter than a season, e.g. a year of weeks.
+    """
+    if metric not in {"rmsse", "mase"}:
+        return metric
+    usable = any((fold.scales.absolute > 0).any() for fold in folds)
+    return metric if usable else "rmse"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lakecast.core.folds import Fold
     from lakecast.core.splits import Window
     from lakecast.logs import Progresses
+    from lakecast.spec.model import Features
 
 BASELINE: Final = "baseline"
 
@@ -33,7 +34,8 @@ BASELINE: Final = "baseline"
 class Candidate:
     """What is told of a candidate. `family` is `baseline` for those that learn nothing.
 
-    `members` are the names an average is of. `nested`: it is a choice between others, so window 0
+    `features` are the recipe's where they are not the spec's. `members` are the names an average
+    is of. `nested`: it is a choice between others, so window 0
     is forecast for its intervals only. `incumbent`: only the champion's recipe needs it, so it is
     not chosen among.
     """
@@ -42,6 +44,7 @@ class Candidate:
     family: str
     strategy: str = ""
     params: Mapping[str, float | int | str] = field(default_factory=dict)
+    features: Features | None = None
     members: tuple[str, ...] = ()
     nested: bool = False
     incumbent: bool = False
@@ -94,7 +97,8 @@ class Seeded:
 
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         """Its own frame, or what the inner checkpoint kept."""
-        return self.held.get((candidate, window), self.inner.done(candidate, window))
+        own = self.held.get((candidate, window))
+        return self.inner.done(candidate, window) if own is None else own
 
     def keep(self, candidate: str, window: int, frame: pl.DataFrame) -> None:
         """Keep in the inner checkpoint."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
+
+import msgspec
 
 from lakecast.errors import LakecastError, SpecError
 from lakecast.models import families
 from lakecast.models.recipes import BASELINES, Averaged, Baseline, Tabular, given
-from lakecast.spec.model import Family
+from lakecast.spec.model import Family, Features
 from lakecast.training.backtest import BASELINE, Candidate
 
 if TYPE_CHECKING:
@@ -89,8 +92,9 @@ def recipe(candidate: Candidate, spec: Spec, others: Mapping[str, Candidate]) ->
     if candidate.family == AVERAGE:
         members = tuple(recipe(others[name], spec, others) for name in candidate.members)
         return Averaged(members=members, label=candidate.name, minimum=minimum)
-    family = cast("Family", candidate.family)
-    return _tabular(spec, family, cast("Strategy", candidate.strategy), candidate.params)
+    family, strategy = cast("Family", candidate.family), cast("Strategy", candidate.strategy)
+    made = _tabular(spec, family, strategy, candidate.params)
+    return made if candidate.features is None else replace(made, features=candidate.features)
 
 
 def _tabular(spec: Spec, family: Family, strategy: Strategy, params: Params) -> Tabular:
@@ -98,8 +102,16 @@ def _tabular(spec: Spec, family: Family, strategy: Strategy, params: Params) -> 
     return replace(made, params=families.resolve(family, params)) if params else made
 
 
-def describe(choice: Choice, candidates: Mapping[str, Candidate]) -> dict[str, Any]:
-    """A choice and its candidates as JSON values; `adopt` reads them back."""
+def compiles(candidate: Candidate, spec: Spec, info: PanelInfo) -> None:
+    """Raise `SpecError` where a candidate's features cannot be had of the panel."""
+    if candidate.family not in {BASELINE, AVERAGE}:
+        made = recipe(candidate, spec, {})
+        if isinstance(made, Tabular):
+            made.plans(info)
+
+
+def describe(choice: Choice, candidates: Mapping[str, Candidate], spec: Spec) -> dict[str, Any]:
+    """A choice and its candidates, features included, as JSON values; `adopt` reads them back."""
     told: dict[str, Any] = {}
     pending = list(choice.members)
     while pending:
@@ -108,6 +120,7 @@ def describe(choice: Choice, candidates: Mapping[str, Candidate]) -> dict[str, A
             "family": one.family,
             "strategy": one.strategy,
             "params": dict(one.params),
+            "features": _features_told(one, spec),
             "members": [_plain_name(candidates[name]) for name in one.members],
         }
         pending += one.members
@@ -115,32 +128,44 @@ def describe(choice: Choice, candidates: Mapping[str, Candidate]) -> dict[str, A
     return {"by_class": by_class, "candidates": dict(sorted(told.items()))}
 
 
-def adopt(
-    told: Mapping[str, Any], candidates: Sequence[Candidate]
-) -> tuple[tuple[Candidate, ...], dict[str, str]]:
+def _features_told(candidate: Candidate, spec: Spec) -> dict[str, Any]:
+    if candidate.family in {BASELINE, AVERAGE}:
+        return {}
+    told: dict[str, Any] = json.loads(msgspec.json.encode(candidate.features or spec.features))
+    return told
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adopted:
     """A champion's recipe among today's candidates.
 
-    Gives the candidates that have to be added, because today has no equal of them, and the choice
-    by class in the names that hold now. Raises `LakecastError` for what is no recipe.
+    `added` has no equal among them; `by_class` is the choice in names that hold now.
     """
+
+    added: tuple[Candidate, ...]
+    by_class: Mapping[str, str]
+
+
+def adopt(told: Mapping[str, Any], candidates: Sequence[Candidate], spec: Spec) -> Adopted:
+    """What `describe` told, in today's names. Raises `LakecastError` for what is no recipe."""
     today = {one.name: one for one in candidates}
     added: dict[str, Candidate] = {}
     names: dict[str, str] = {}
     try:
         for name in _inner_first(told["candidates"]):
-            one = _candidate(name, told["candidates"][name], names)
-            held = today.get(name)
-            if held != one:
+            one = _candidate(name, told["candidates"][name], names, spec)
+            if today.get(name) != one:
                 one = replace(one, name=f"{INCUMBENT}{name}", incumbent=True)
                 added[one.name] = one
             names[name] = one.name
-        return tuple(added.values()), {k: names[name] for k, name in told["by_class"].items()}
-    except (KeyError, TypeError) as error:
+        by_class = {kind: names[name] for kind, name in told["by_class"].items()}
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise LakecastError(
             "the champion's recipe cannot be read",
             where="the champion's bundle",
             cure="train again with --retrain, without the champion",
         ) from error
+    return Adopted(added=tuple(added.values()), by_class=by_class)
 
 
 def _inner_first(told: Mapping[str, Any]) -> list[str]:
@@ -148,14 +173,19 @@ def _inner_first(told: Mapping[str, Any]) -> list[str]:
     return sorted(told, key=lambda name: (bool(told[name]["members"]), name))
 
 
-def _candidate(name: str, told: Mapping[str, Any], names: Mapping[str, str]) -> Candidate:
+def _candidate(
+    name: str, told: Mapping[str, Any], names: Mapping[str, str], spec: Spec
+) -> Candidate:
     if told["family"] not in _FAMILIES:
         raise KeyError(told["family"])
+    features = msgspec.convert(told["features"], Features)
+    plain = told["family"] in {BASELINE, AVERAGE} or features == spec.features
     return Candidate(
         name=name,
         family=told["family"],
         strategy=told["strategy"],
         params=dict(told["params"]),
+        features=None if plain else features,
         members=tuple(names[member] for member in told["members"]),
     )
 

@@ -45,7 +45,7 @@ def finish(job: Job, ran: Ran, decision: Decision, standing: Standing) -> Predic
             limit=limit(forecaster),
             minimum=spec.forecast.minimum,
             fill=0.0 if spec.panel.gaps == "zero" else None,
-            recipe=describe(decision.choice, candidates),
+            recipe=describe(decision.choice, candidates, spec),
             texts=dict(standing.texts),
         ),
         state=state,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+import msgspec
 import numpy as np
 
 from lakecast.core import gate, metrics
+from lakecast.core.folds import judged_by
 from lakecast.training.backtest import BASELINE
-from lakecast.training.composite import AUTO, Choice, with_policies
+from lakecast.training.composite import AUTO, Choice, follow, with_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from lakecast.core.gate import Verdict
     from lakecast.spec.model import Gate
@@ -31,6 +35,7 @@ class Decision:
     *refresh*: the champion's recipe, fit on newer data. *kept*: not even that passed; the champion
     stays as it is and `choice` is None. `champion` names the row of the leaderboard that the
     figures of whoever forecasts now stand in. `verdicts` are in the order they were asked for.
+    `notes` say what was judged otherwise than the spec says.
     """
 
     kind: Kind
@@ -41,11 +46,13 @@ class Decision:
     baseline: str
     verdicts: tuple[Verdict, ...]
     backtest: Backtest
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """For people: the verdicts and what follows from them."""
         said = [line for verdict in self.verdicts for line in verdict.lines()]
-        return (*said, f"therefore   {self._therefore()}")
+        noted = [f"note        {note}" for note in self.notes]
+        return (*said, *noted, f"therefore   {self._therefore()}")
 
     def _therefore(self) -> str:
         return {
@@ -64,25 +71,42 @@ def select(
 
     `incumbent` is the champion's recipe in names of this backtest's candidates.
     """
+    metric = judged_by(backtest.scored, rule.metric)
+    judged = msgspec.structs.replace(rule, metric=metric)
     pool = [one.name for one in backtest.candidates if not one.incumbent]
-    policies = with_policies(backtest, pool, rule.metric)
-    court = _Court(policies.backtest, rule, seed)
+    policies = with_policies(backtest, pool, metric)
+    court = _Court(policies.backtest, judged, seed)
     if incumbent is None:
-        return _first(court, policies.choice)
-    return _against(court, policies.choice, incumbent)
+        found = _first(court, policies.choice)
+    else:
+        found = _against(court, policies.choice, incumbent)
+    return replace(found, notes=tuple(_notes(backtest, rule.metric, metric)))
+
+
+def _notes(backtest: Backtest, wanted: str, metric: str) -> Iterator[str]:
+    if metric != wanted:
+        yield f"judged by {metric}: no history is longer than a season, so {wanted} is undefined"
+    if len(backtest.folds) == 1:
+        yield "one window only: the choice is scored on the window that made it"
 
 
 def best_baseline(backtest: Backtest, metric: str) -> str:
-    """The baseline with the least loss in the scored windows."""
+    """The baseline with the least loss in the scored windows; by rmse where none may be ranked."""
     names = [
         one.name for one in backtest.candidates if one.family == BASELINE and not one.incumbent
     ]
+    losses = _losses([backtest.by_series(name, metric) for name in names], metric)
+    if np.isinf(losses).all():
+        losses = _losses([backtest.by_series(name) for name in names], "rmse")
+    return names[int(np.argmin(losses))]
+
+
+def _losses(stats: Sequence[NDArray[np.float64]], metric: str) -> NDArray[np.float64]:
+    """Loss of each; infinite where it is undefined."""
     losses = [
-        float(metrics.loss(metric, metrics.figure(metric, stats)))
-        for stats in (backtest.by_series(name, metric).sum(axis=0) for name in names)
+        float(metrics.loss(metric, metrics.figure(metric, each.sum(axis=0)))) for each in stats
     ]
-    ranks = np.where(np.isnan(losses), np.inf, losses)
-    return names[int(np.argmin(ranks))]
+    return np.where(np.isnan(losses), np.inf, losses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +145,6 @@ def _first(court: _Court, choice: Choice) -> Decision:
 
 
 def _against(court: _Court, choice: Choice, incumbent: Choice) -> Decision:
-    from lakecast.training.composite import follow
-
     court = _Court(follow(court.backtest, INCUMBENT, incumbent), court.rule, court.seed)
     verdicts: list[Verdict] = []
     if choice != incumbent:

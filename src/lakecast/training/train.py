@@ -16,9 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lakecast.core import folds, metrics
+from lakecast.errors import SpecError
 from lakecast.training import bench as benches
 from lakecast.training.backtest import Hooks, Seeded, one, run_backtest, to_frame
-from lakecast.training.candidates import adopt, average, grid, lineup, tabular
+from lakecast.training.candidates import (
+    Adopted,
+    adopt,
+    average,
+    compiles,
+    grid,
+    lineup,
+    tabular,
+)
 from lakecast.training.composite import Choice
 from lakecast.training.select import select
 
@@ -49,12 +58,12 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """One point of a family's grid and its loss (gate's metric) in the first window."""
+    """One point of a family's grid and its loss in the first window; None: not screened."""
 
     family: str
     strategy: str
     params: Mapping[str, float | int | str]
-    loss: float
+    loss: float | None
     chosen: bool
 
 
@@ -86,8 +95,8 @@ def train(
     bench = benches.FittingBench(floor, job.spec, found, {})
     trials, screened = _screen(bench, tried, held[0], hooks)
     candidates = _candidates(job.spec, tried, trials)
-    added, incumbent = _incumbent(champion, candidates)
-    everything = [*candidates, *added]
+    adopted, refused = _incumbent(job, champion, candidates)
+    everything = [*candidates, *adopted.added]
     backtest = run_backtest(
         replace(bench, candidates={c.name: c for c in everything}),
         everything,
@@ -98,10 +107,10 @@ def train(
     return Ran(
         backtest=backtest,
         trials=trials,
-        incumbent=incumbent,
+        incumbent=Choice(by_class=adopted.by_class) if adopted.by_class else None,
         splits=found,
         workbench=floor,
-        notes=(*map(str, found.dropped), *tried.notes),
+        notes=(*map(str, found.dropped), *tried.notes, *refused),
     )
 
 
@@ -112,24 +121,36 @@ def decide(job: Job, ran: Ran) -> Decision:
 
 
 def _candidates(spec: Spec, tried: Lineup, trials: Sequence[Trial]) -> list[Candidate]:
-    """Baselines, every family and strategy with the family's best parameters, and their mean."""
+    """Baselines, every family and strategy with the family's best parameters, and a mean.
+
+    The mean is of the first strategy of each family: it is fit again for every champion that
+    needs it, and recursive models are the cheaper ones.
+    """
     best = {trial.family: trial.params for trial in trials if trial.chosen}
     models = [
         tabular(family, strategy, best[family])
         for family in spec.train.families
         for strategy in tried.strategies
     ]
-    means = [average(models)] if len(models) > 1 else []
+    alike = [model for model in models if model.strategy == tried.strategies[0]]
+    means = [average(alike)] if len(alike) > 1 else []
     return [*tried.baselines, *models, *means]
 
 
 def _incumbent(
-    champion: Mapping[str, Any] | None, candidates: Sequence[Candidate]
-) -> tuple[tuple[Candidate, ...], Choice | None]:
+    job: Job, champion: Mapping[str, Any] | None, candidates: Sequence[Candidate]
+) -> tuple[Adopted, tuple[str, ...]]:
+    """The champion's recipe, and why it is none of today's where its features do not compile."""
+    nobody = Adopted(added=(), by_class={})
     if champion is None:
-        return (), None
-    added, by_class = adopt(champion, candidates)
-    return added, Choice(by_class=by_class)
+        return nobody, ()
+    adopted = adopt(champion, candidates, job.spec)
+    try:
+        for one in adopted.added:
+            compiles(one, job.spec, job.panel.info)
+    except SpecError as error:
+        return nobody, (f"the champion's recipe cannot be fit on this panel: {error.what}",)
+    return adopted, ()
 
 
 def _screen(
@@ -148,23 +169,23 @@ def _screen(
         for family, points in grids.items():
             models = [tabular(family, tried.strategies[0], point) for point in points]
             if len(models) == 1:
-                trials.append(_trial(models[0], float("nan"), chosen=True))
+                trials.append(_trial(models[0], None, chosen=True))
                 continue
             made: list[Forecasts] = []
             for index, model in enumerate(models):
                 made.append(one(bench, replace(model, name=f"{model.name}/{index}"), fold, hooks))
                 bar.advance()
-            losses = [_loss(fold, each, spec.gate.metric) for each in made]
+            losses = [_loss(fold, each, folds.judged_by([fold], spec.gate.metric)) for each in made]
             best = int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
             kept[models[best].name, fold.window.index] = to_frame(made[best], fold)
             trials += [
-                _trial(model, loss, chosen=index == best)
+                _trial(model, None if np.isnan(loss) else loss, chosen=index == best)
                 for index, (model, loss) in enumerate(zip(models, losses, strict=True))
             ]
     return tuple(trials), kept
 
 
-def _trial(model: Candidate, loss: float, *, chosen: bool) -> Trial:
+def _trial(model: Candidate, loss: float | None, *, chosen: bool) -> Trial:
     return Trial(
         family=model.family,
         strategy=model.strategy,

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
-from tests.unit.training.stage import GROUPS, Noisy, candidate, make_folds
+from dataclasses import replace
 
+import numpy as np
+import pytest
+from tests.unit.training.stage import GROUPS, SERIES, Noisy, candidate, make_folds
+
+from lakecast.core.metrics import Scales
 from lakecast.spec import Gate
 from lakecast.training.backtest import Backtest, run_backtest
 from lakecast.training.composite import Choice
@@ -79,3 +83,38 @@ def test_the_best_baseline_by_any_metric(metric: str) -> None:
 def test_the_same_seed_decides_the_same() -> None:
     one, two = (select(backtest(NOISE), Gate(), seed=1) for _ in range(2))
     assert one.verdicts == two.verdicts
+
+
+def test_without_a_scale_rmse_judges_and_it_is_told() -> None:
+    held = backtest(NOISE)
+    blank = np.full(SERIES, np.nan)
+    short = [replace(f, scales=Scales(absolute=blank, squared=blank)) for f in held.folds]
+    found = select(replace(held, folds=tuple(short)), Gate(), seed=1)
+    assert found.verdicts[0].metric == "rmse"
+    assert found.kind == "first"
+    assert found.notes == (
+        "judged by rmse: no history is longer than a season, so rmsse is undefined",
+    )
+    assert found.lines()[-2].startswith("note        judged by rmse")
+
+
+def test_one_window_is_told() -> None:
+    folds = make_folds(1)
+    held = run_backtest(Noisy(folds, NOISE), [candidate(name) for name in NOISE], folds, GROUPS)
+    assert select(held, Gate(), seed=1).notes[0].startswith("one window only")
+
+
+def test_where_nothing_may_rank_the_baseline_is_the_best_by_rmse() -> None:
+    held = backtest(NOISE)
+    rare = [replace(f, zero_median=np.ones(7, dtype=np.bool_)) for f in held.folds]
+    found = select(replace(held, folds=tuple(rare)), Gate(metric="mae"), seed=1)
+    assert (found.kind, found.baseline) == ("baseline", "mean")
+    assert found.verdicts[0].reasons[0].startswith("no mae to compare")
+
+
+def test_candidates_of_the_champion_alone_are_not_chosen() -> None:
+    held = backtest(NOISE)
+    ours = tuple(replace(one, incumbent=one.name == "model") for one in held.candidates)
+    found = select(replace(held, candidates=ours), Gate(), seed=1, incumbent=Choice.single("model"))
+    assert found.verdicts[0].challenger_figure > found.verdicts[0].champion_figure
+    assert found.kind == "refresh"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,11 +15,12 @@ from lakecast.core.block import Future, MemoryPanel
 from lakecast.core.classes import CLASSES
 from lakecast.errors import LakecastError, SpecError
 from lakecast.models.bundle import Predictor
+from lakecast.models.recipes import Tabular
 from lakecast.models.standing import Standing
 from lakecast.models.workbench import Workbench
 from lakecast.spec import loads
-from lakecast.training.backtest import Hooks
-from lakecast.training.candidates import AVERAGE, adopt, describe, grid, lineup
+from lakecast.training.backtest import Candidate, Hooks
+from lakecast.training.candidates import AVERAGE, adopt, describe, grid, lineup, recipe
 from lakecast.training.composite import AUTO, Choice
 from lakecast.training.finish import finish
 from lakecast.training.select import Decision
@@ -162,13 +164,30 @@ def test_the_champion_answers_for_every_series_and_period(predictor: Predictor) 
     assert frame["loja"].to_list()[::HORIZON] == list(NAMES)
 
 
-def test_saved_and_loaded_it_forecasts_the_same_bits(predictor: Predictor, tmp_path: Path) -> None:
+def mixed_choice() -> Choice:
+    """Every kind of member: an average, a direct model, a baseline."""
+    names = {"smooth": AVERAGE, "intermittent": "gradient_boosting/direct"}
+    return Choice(by_class={kind: names.get(kind, "theta") for kind in CLASSES})
+
+
+@pytest.mark.parametrize("choice", [None, mixed_choice()])
+def test_saved_and_loaded_it_forecasts_the_same_bits(
+    ran: Ran, decision: Decision, choice: Choice | None, tmp_path: Path
+) -> None:
+    made = decision if choice is None else replace(decision, choice=choice, champion=AUTO)
+    predictor = finish(JOB, ran, made, standing())
     predictor.save(tmp_path / "bundle")
     again = Predictor.load(tmp_path / "bundle")
     assert again.forecast().equals(predictor.forecast())
     assert again.terms.recipe == predictor.terms.recipe
     assert again.info == predictor.info
     assert not list((tmp_path / "bundle").rglob("*.pkl"))
+
+
+def test_a_choice_by_class_is_answered_by_class(ran: Ran, decision: Decision) -> None:
+    made = finish(JOB, ran, replace(decision, choice=mixed_choice(), champion=AUTO), standing())
+    assert {"class:smooth", "class:intermittent"} <= set(made.forecast()["source"])
+    assert made.terms.limit == HORIZON
 
 
 def test_the_same_seed_repeats_bit_for_bit(ran: Ran, predictor: Predictor) -> None:
@@ -244,33 +263,72 @@ def test_screening_takes_the_best_point_and_its_forecasts() -> None:
     assert ("linear_regression/recursive", 0) not in shelf.held
 
 
-def test_a_recipe_survives_as_json_and_is_found_again(ran: Ran) -> None:
-    import json
-
+def told_of(name: str, ran: Ran) -> tuple[dict[str, Any], list[Candidate]]:
+    """A champion's recipe as it comes back from a file, and the candidates of that training."""
     candidates = {one.name: one for one in ran.backtest.candidates}
-    choice = Choice(by_class={kind: AVERAGE if kind == "smooth" else "theta" for kind in CLASSES})
-    told = json.loads(json.dumps(describe(choice, candidates)))
-    added, by_class = adopt(told, list(candidates.values()))
-    assert added == ()
-    assert by_class == choice.by_class
+    told = describe(Choice.single(name), candidates, JOB.spec)
+    return json.loads(json.dumps(told)), list(candidates.values())
+
+
+def test_a_recipe_survives_as_json_and_is_found_again(ran: Ran) -> None:
+    candidates = {one.name: one for one in ran.backtest.candidates}
+    by_class = {kind: AVERAGE if kind == "smooth" else "theta" for kind in CLASSES}
+    told = describe(Choice(by_class=by_class), candidates, JOB.spec)
+    found = adopt(json.loads(json.dumps(told)), list(candidates.values()), JOB.spec)
+    assert found.added == ()
+    assert found.by_class == by_class
 
 
 def test_a_recipe_that_today_lacks_is_added_beside(ran: Ran) -> None:
-    candidates = {one.name: one for one in ran.backtest.candidates}
-    told = describe(Choice.single(AVERAGE), candidates)
-    told["candidates"]["gradient_boosting/direct"]["params"]["num_leaves"] = 5
-    added, by_class = adopt(told, list(candidates.values()))
-    assert [one.name for one in added] == ["champion:gradient_boosting/direct", "champion:average"]
-    assert all(one.incumbent for one in added)
-    assert set(by_class.values()) == {"champion:average"}
-    again, _ = adopt(describe(Choice.single(added[1].name), {**candidates, **{
-        one.name: one for one in added}}), list(candidates.values()))  # fmt: skip
-    assert again == added
+    told, today = told_of(AVERAGE, ran)
+    told["candidates"]["gradient_boosting/recursive"]["params"]["num_leaves"] = 5
+    found = adopt(told, today, JOB.spec)
+    assert [one.name for one in found.added] == [
+        "champion:gradient_boosting/recursive", "champion:average",
+    ]  # fmt: skip
+    assert all(one.incumbent for one in found.added)
+    assert set(found.by_class.values()) == {"champion:average"}
+    held = {one.name: one for one in (*today, *found.added)}
+    again = describe(Choice(by_class=found.by_class), held, JOB.spec)
+    assert adopt(again, today, JOB.spec) == found
 
 
-def test_a_recipe_that_is_none_is_refused() -> None:
+def test_a_champion_keeps_the_features_it_was_chosen_with(ran: Ran) -> None:
+    told, today = told_of("linear_regression/direct", ran)
+    changed = spec(("lags = [1, 7, 14, 21]", "lags = [1, 7, 14, 28]"))
+    (added,) = adopt(told, today, changed).added
+    assert added.features == JOB.spec.features
+    made = recipe(added, changed, {})
+    assert isinstance(made, Tabular)
+    assert made.features == JOB.spec.features
+
+
+def test_a_champion_whose_features_are_gone_is_told_and_not_judged(ran: Ran) -> None:
+    told, _ = told_of("linear_regression/direct", ran)
+    told["candidates"]["linear_regression/direct"]["features"]["covariates"] = [
+        {"column": "preco", "lags": [14]}
+    ]
+    found = train(job_of_one(), champion=told)
+    assert found.incumbent is None
+    assert found.notes[-1].startswith("the champion's recipe cannot be fit on this panel: ")
+
+
+def job_of_one() -> Job:
+    two = '["linear_regression", "gradient_boosting"]'
+    return Job(panel=panel(), spec=spec((two, '["linear_regression"]')))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"candidates": {"x": {"family": "prophet", "members": []}}},
+        {"by_class": {}},
+        {"candidates": {"x": {"family": "average", "members": ["y"], "features": {}}}},
+    ],
+)
+def test_a_recipe_that_is_none_is_refused(told: dict[str, Any]) -> None:
     with pytest.raises(LakecastError, match="cannot be read"):
-        adopt({"candidates": {"x": {"family": "prophet", "members": []}}}, [])
+        adopt(told, [], JOB.spec)
 
 
 def test_the_champion_is_refit_on_the_same_windows_and_refreshed(
