@@ -147,6 +147,18 @@ def test_scratch_is_a_local_folder_that_goes_away(store: Store) -> None:
     assert not folder.exists()
 
 
+def test_what_a_killed_process_left_in_scratch_is_cleared(store: Store) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    with store.scratch() as folder:
+        name, host, *_ = folder.name.rsplit("-", 3)
+        left = folder.parent / f"{name}-{host}-{dead.pid}-x"
+        left.mkdir()
+        with store.scratch():
+            assert not left.exists()
+            assert folder.exists()
+
+
 # --- tables
 
 

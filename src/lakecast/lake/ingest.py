@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lakecast.spec.model import Source, Spec
 
 _ATTEMPTS: Final = 5
-_MOST_PIECE: Final = 16 << 20
+_MOST_PIECE: Final = 8 << 20
 _LEAST_PIECE: Final = 1 << 20
 
 

@@ -7,6 +7,8 @@ or the machine's own chain. What is held is where to go and how long to wait.
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,11 +200,17 @@ class Store:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder of this machine that is gone afterwards; beside a local lake, on its disk."""
-        parent = None if self.remote else Path(self.root) / SCRATCH
-        if parent:
-            parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="lakecast-", dir=parent) as folder:
+        """A folder of this machine that is gone afterwards; beside a local lake, on its disk.
+
+        What a killed process of this machine left there is cleared away first.
+        """
+        parent = Path(tempfile.gettempdir()) if self.remote else Path(self.root) / SCRATCH
+        parent.mkdir(parents=True, exist_ok=True)
+        mine = f"lakecast-{socket.gethostname()}-"
+        for left in parent.glob(f"{mine}*"):
+            if not _alive(left.name.removeprefix(mine).partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f"{mine}{os.getpid()}-", dir=parent) as folder:
             yield Path(folder)
 
     @contextmanager
@@ -230,6 +238,17 @@ class Store:
             where=self.root,
             cure="check AWS_ENDPOINT_URL, AWS_REGION, the bucket's name and the credentials",
         )
+
+
+def _alive(process: str) -> bool:
+    """Whether a process of this machine runs, as far as one may know."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, ValueError, OverflowError):
+        return True
+    return True
 
 
 def _failures() -> tuple[type[Exception], ...]:

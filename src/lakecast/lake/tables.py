@@ -9,12 +9,23 @@ only if nothing came in between.
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, Required, TypedDict, Unpack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from lakecast.errors import Conflict, LakecastError
+from lakecast.lake.delta_log import (
+    FINGERPRINT,
+    Change,
+    Committed,
+    FileRef,
+    StagedFile,
+    committed,
+    done,
+    files_of,
+    schema_of,
+    write,
+)
 from lakecast.lake.parquet_files import write_parquet
 
 if TYPE_CHECKING:
@@ -25,48 +36,10 @@ if TYPE_CHECKING:
 
     from lakecast.lake.store import Store
 
-FINGERPRINT: Final = "lakecast.fingerprint"
+__all__ = ["FINGERPRINT", "Change", "Committed", "FileRef", "Lake", "StagedFile", "Table"]
+
 _ATTEMPTS: Final = 20
 _LOG: Final = "_delta_log"
-_OF_DELTA: Final = frozenset({"operation", "engineInfo", "clientVersion", "isolationLevel"})
-# Commits carry what `report` shows and what fingerprints rest on, so their log is kept.
-_CONFIGURATION: Final = {"delta.logRetentionDuration": "interval 36500 days"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileRef:
-    """A Parquet file of a table: `path` below the table, rows, bytes, its partition's values."""
-
-    path: str
-    rows: int
-    size: int
-    partition_values: Mapping[str, str | None] = field(default_factory=dict)
-
-
-StagedFile = FileRef  # written and not yet committed
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Committed:
-    """One commit of a table's log: `metadata` holds what the writer gave, fingerprint included."""
-
-    version: int
-    at: int  # milliseconds since 1970
-    metadata: Mapping[str, str]
-
-
-class Change(TypedDict, total=False):
-    """What one commit does; see `Table.commit`."""
-
-    add: Required[Sequence[StagedFile]]
-    schema: Required[pa.Schema]
-    fingerprint: Required[str]
-    remove: NotRequired[Sequence[FileRef] | Literal["all"]]
-    partition_by: NotRequired[Sequence[str]]
-    metadata: NotRequired[Mapping[str, str]]
-    properties: NotRequired[Mapping[str, str]]
-    transaction: NotRequired[tuple[str, int] | None]
-    expect_version: NotRequired[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +81,13 @@ class Table:
         wanted = {name: str(value) for name, value in partition.items()}
         return tuple(
             ref
-            for ref in _refs(handle)
+            for ref in files_of(handle)
             if all(ref.partition_values.get(name) == value for name, value in wanted.items())
         )
 
     def schema(self) -> pa.Schema:
         """Columns and types, partition columns included. Raises where the table is absent."""
-        return _schema(self._must())
+        return schema_of(self._must())
 
     @property
     def properties(self) -> dict[str, str]:
@@ -139,7 +112,7 @@ class Table:
                 log = self.store.read_bytes(f"{_LOG}/{version:020d}.json")
             except FileNotFoundError:
                 return
-            yield _committed(version, log)
+            yield committed(version, log)
 
     def scan(self, *, version: int | None = None) -> pl.LazyFrame:
         """The rows, in no particular order of files. Raises where the table is absent."""
@@ -201,12 +174,12 @@ class Table:
         """
         for _ in range(_ATTEMPTS):
             handle = self._open()
-            if _done(handle, change.get("transaction")):
+            if done(handle, change.get("transaction")):
                 return False
             if not self._expected(handle, change):
                 raise self._conflict()
             with self.store.reaching():
-                if _write(self, handle, change):
+                if write(self.store, handle, change, lambda: self.metadata):
                     return True
             if change.get("expect_version") is not None:
                 raise self._conflict()
@@ -273,175 +246,3 @@ def _folder(name: str, value: str) -> str:
             cure="partition by numbers, ids or dates",
         )
     return f"{name}={value}"
-
-
-def _done(handle: Any, transaction: tuple[str, int] | None) -> bool:
-    """delta-rs takes the same transaction twice in sequence, so it is looked up first."""
-    if handle is None or transaction is None:
-        return False
-    number = handle.transaction_version(transaction[0])
-    return number is not None and number >= transaction[1]
-
-
-def _write(table: Table, handle: Any, change: Change) -> bool:
-    """True when committed, False when another writer was faster."""
-    from deltalake.exceptions import CommitFailedError, DeltaError
-
-    try:
-        if handle is None:
-            _create(table, change)
-        else:
-            _append(table, handle, change)
-    except CommitFailedError:
-        return False
-    except DeltaError as error:
-        if handle is None and "already exists" in str(error):
-            return False
-        raise
-    return True
-
-
-def _create(table: Table, change: Change) -> None:
-    from deltalake import Schema
-    from deltalake.transaction import create_table_with_add_actions
-
-    properties = change.get("properties")
-    create_table_with_add_actions(
-        table.store.uri(),
-        Schema.from_arrow(change["schema"]),
-        [_add(file) for file in change["add"]],
-        "error",
-        list(change.get("partition_by", ())),
-        # delta-rs refuses configuration keys of others.
-        description=json.dumps(dict(properties)) if properties else None,
-        configuration=_CONFIGURATION,
-        storage_options=table.store.storage_options,
-        commit_properties=_properties(change),
-    )
-
-
-def _append(table: Table, handle: Any, change: Change) -> None:
-    remove = change.get("remove", ())
-    everything = remove == "all"
-    if not everything:
-        _widen(table, handle, change)
-    actions: list[Any] = [_add(file) for file in change["add"]]
-    if not everything:
-        actions += [_remove(file) for file in remove if isinstance(file, FileRef)]
-    handle.create_write_transaction(
-        actions,
-        "overwrite" if everything else "append",
-        _delta_schema(change["schema"]) if everything else handle.schema(),
-        list(handle.metadata().partition_columns),
-        commit_properties=_properties(change),
-    )
-
-
-def _widen(table: Table, handle: Any, change: Change) -> None:
-    """Add the columns the table lacks, in a commit of its own that changes no data."""
-    known = dict(zip(*_types(_schema(handle)), strict=True))
-    new = []
-    wanted = _delta_schema(change["schema"])
-    for column, kind in zip(wanted.fields, _types(_arrow(wanted))[1], strict=True):
-        if column.name not in known:
-            new.append(column)
-        elif known[column.name] != kind:
-            raise LakecastError(
-                f"column `{column.name}` is {known[column.name]}, not {kind}",
-                where=f"table {table.name}",
-                cure="cast it, or replace the whole table",
-            )
-    if new:
-        carried = _properties(change, fingerprint=table.fingerprint())
-        handle.alter.add_columns(new, commit_properties=carried)
-        handle.update_incremental()
-
-
-def _properties(change: Change, *, fingerprint: str | None = "") -> Any:
-    """What rides on a commit. With `expect_version` there is no retry: the version is the lock."""
-    from deltalake.transaction import CommitProperties, Transaction
-
-    alone = change.get("expect_version") is not None
-    if fingerprint != "":  # a commit before the real one: it carries the last fingerprint along
-        kept = {FINGERPRINT: fingerprint} if fingerprint else {}
-        return CommitProperties(custom_metadata=kept, max_commit_retries=0 if alone else None)
-    transaction = change.get("transaction")
-    return CommitProperties(
-        custom_metadata={**change.get("metadata", {}), FINGERPRINT: change["fingerprint"]},
-        max_commit_retries=0 if alone else None,
-        app_transactions=[Transaction(*transaction)] if transaction else None,
-    )
-
-
-def _add(file: FileRef) -> Any:
-    from deltalake.transaction import AddAction
-
-    stats = json.dumps({"numRecords": file.rows})
-    now = int(time.time() * 1000)
-    return AddAction(file.path, file.size, dict(file.partition_values), now, True, stats)
-
-
-def _remove(file: FileRef) -> Any:
-    from deltalake.transaction import RemoveAction
-
-    now = int(time.time() * 1000)
-    return RemoveAction(file.path, True, now, file.size, dict(file.partition_values))
-
-
-def _refs(handle: Any) -> list[FileRef]:
-    import pyarrow as pa
-
-    actions = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
-    prefix = "partition."
-    refs = [
-        FileRef(
-            path=action["path"],
-            rows=int(action["num_records"] or 0),
-            size=int(action["size_bytes"]),
-            partition_values={
-                name.removeprefix(prefix): None if value is None else str(value)
-                for name, value in action.items()
-                if name.startswith(prefix)
-            },
-        )
-        for action in actions
-    ]
-    return sorted(refs, key=lambda ref: (_ordered(ref.partition_values), ref.path))
-
-
-def _ordered(values: Mapping[str, str | None]) -> tuple[tuple[int, int, str], ...]:
-    """Numbers as numbers, so that bucket 10 comes after bucket 9."""
-    texts = [value or "" for value in values.values()]
-    return tuple((0, int(t), t) if t.isdigit() else (1, 0, t) for t in texts)
-
-
-def _delta_schema(schema: pa.Schema) -> Any:
-    from deltalake import Schema
-
-    return Schema.from_arrow(schema)
-
-
-def _arrow(schema: Any) -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema(schema.to_arrow())
-
-
-def _schema(handle: Any) -> pa.Schema:
-    return _arrow(handle.schema())
-
-
-def _types(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    return list(schema.names), [str(kind) for kind in schema.types]
-
-
-def _committed(version: int, log: bytes) -> Committed:
-    actions = (json.loads(line) for line in log.splitlines() if b'"commitInfo"' in line)
-    infos = (action["commitInfo"] for action in actions if "commitInfo" in action)
-    entry: dict[str, Any] = next(infos, {})
-    carried = {
-        key: value
-        for key, value in entry.items()
-        if isinstance(value, str) and key not in _OF_DELTA
-    }
-    return Committed(version=version, at=int(entry.get("timestamp", 0)), metadata=carried)
