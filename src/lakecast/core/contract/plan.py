@@ -152,7 +152,11 @@ def _numeric(source: Source) -> tuple[str, ...]:
 
 def _guessed(source: Source, numbers: tuple[str, ...]) -> tuple[str, ...]:
     fixed = {*numbers, *source.row_key, *source.on}
-    return tuple(name for name in source.columns if name not in fixed)
+    return tuple(
+        name
+        for name, column in source.columns.items()
+        if name not in fixed and column.aggregate != "count"
+    )
 
 
 def _writing(source: Source) -> Writing:
