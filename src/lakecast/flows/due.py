@@ -32,8 +32,10 @@ class Standing:
 
 def training_part(spec: Spec) -> list[object]:
     """The part of a spec whose change makes training due."""
+    covariates = [[s.table, s.on, s.time, s.frequency, s.lookup, s.columns] for s in spec.sources]
     return [
-        spec.name, spec.panel, spec.forecast, spec.features, spec.train, spec.backtest, spec.gate,
+        spec.name, covariates, spec.panel, spec.forecast, spec.features, spec.train, spec.backtest,
+        spec.gate,
     ]  # fmt: skip
 
 
@@ -58,6 +60,8 @@ def why(spec: Spec, standing: Standing, *, retrain: bool) -> str | None:
         return "the last training did not end"
     if standing.spec is not None and standing.spec != training_hash(spec):
         return "the training part of the spec changed"
+    if spec.features.pooled and standing.cutoff != champion.cutoff:
+        return "pooled features end where the champion was trained"
     age = _moment(standing.cutoff) - _moment(champion.cutoff)
     if age >= _span(spec.train.every):
         return f"the champion was trained up to {champion.cutoff}, {spec.train.every} or more ago"
