@@ -63,6 +63,7 @@ RECIPES: tuple[Sketch, ...] = (
         features=Features(encodings=("item",)),
     ),
     tabular("linear_regression", "direct", RIDGE, label="few-rows", rows=200, group=3),
+    tabular("gradient_boosting", "recursive", TREES, label="hardly-any-rows", rows=5),
     Averaged(
         members=(
             tabular("linear_regression", "recursive", RIDGE),

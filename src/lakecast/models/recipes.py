@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 from lakecast.core.features import compile_plan
 from lakecast.models import families
@@ -17,7 +17,7 @@ from lakecast.models.average import Average
 from lakecast.models.baselines import MovingAverage, Naive, SeasonalMean, SeasonalNaive
 from lakecast.models.direct import Direct, leads
 from lakecast.models.recursive import Recursive
-from lakecast.models.workbench import Reach, Workbench
+from lakecast.models.workbench import Reach, Sketch, Workbench
 from lakecast.spec.model import Features
 
 if TYPE_CHECKING:
@@ -39,46 +39,6 @@ BASELINES: Final[tuple[Kind, ...]] = (
 # Periods averaged over, and the least and most that Theta sees.
 _AVERAGED: Final = {"h": 96, "D": 28, "W": 8, "M": 6}
 _THETA: Final = (60, 120)
-
-
-class Learner(Protocol):
-    """What a workbench needs to know of a recipe to fit one regressor."""
-
-    @property
-    def scaled(self) -> bool:
-        """Whether rows are divided by their scale."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of sampling and of the regressor."""
-        ...
-
-    def regressor(self, threads: int) -> Ridge | Trees:
-        """A fresh regressor."""
-        ...
-
-
-class Sketch(Protocol):
-    """A recipe as a workbench sees it."""
-
-    @property
-    def name(self) -> str:
-        """Unique among the candidates."""
-        ...
-
-    @property
-    def minimum(self) -> float | None:
-        """No forecast is below this."""
-        ...
-
-    def lead(self, info: PanelInfo) -> int:
-        """The smallest lag at which the target is used."""
-        ...
-
-    def inner(self, bench: Workbench, cutoff: int, start: int | None) -> Forecaster:
-        """The forecaster without the rules of `Routed`; it may answer null."""
-        ...
 
 
 class _Fits:

@@ -62,15 +62,6 @@ class Census:
         newest = self.counts[: max(cutoff - self.first + 1, 0)][::-1].cumsum()
         return cutoff + 1 - int(np.searchsorted(newest, most, side="right"))
 
-    def soonest(self, least: int) -> int | None:
-        """The earliest period up to which there are at least so many rows."""
-        total = self.counts.cumsum()
-        return (
-            None
-            if not len(total) or total[-1] < least
-            else self.first + int(np.searchsorted(total, least))
-        )
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PanelRows:

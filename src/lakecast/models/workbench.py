@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import RLock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,11 +25,11 @@ from lakecast.models.rows import Census, PanelRows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lakecast.core.block import Block, Future, PanelData
+    from lakecast.core.block import Block, Future, PanelData, PanelInfo
     from lakecast.core.features import FittedPlan, State
     from lakecast.models.binned import BinnedSet
+    from lakecast.models.boosting import Trees
     from lakecast.models.protocol import Fitted, Forecaster
-    from lakecast.models.recipes import Learner, Sketch
 
 BUDGET: Final = 2_000_000_000
 _LEAST_ROWS: Final = 64
@@ -44,6 +44,46 @@ class Reach:
     cutoff: int
     start: int | None = None
     most: int | None = None
+
+
+class Learner(Protocol):
+    """What a workbench needs to know of a recipe to fit one regressor."""
+
+    @property
+    def scaled(self) -> bool:
+        """Whether rows are divided by their scale."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of sampling and of the regressor."""
+        ...
+
+    def regressor(self, threads: int) -> Ridge | Trees:
+        """A fresh regressor."""
+        ...
+
+
+class Sketch(Protocol):
+    """A recipe as a workbench sees it."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the candidates."""
+        ...
+
+    @property
+    def minimum(self) -> float | None:
+        """No forecast is below this."""
+        ...
+
+    def lead(self, info: PanelInfo) -> int:
+        """The smallest lag at which the target is used."""
+        ...
+
+    def inner(self, bench: Workbench, cutoff: int, start: int | None) -> Forecaster:
+        """The forecaster without the rules of `Routed`; it may answer null."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +101,16 @@ class _Shared:
         return held + (cells + 24 * self.rows.rows if self.binned is not None else 0)
 
 
+class _Key(NamedTuple):
+    """What shared rows depend on; `own` is the one cutoff they are for (None: all of them)."""
+
+    plan: FeaturePlan
+    scaled: bool
+    seed: int
+    most: int | None
+    own: int | None
+
+
 class Workbench:
     """Fits at the cutoffs it was made for.
 
@@ -75,7 +125,7 @@ class Workbench:
         self.cutoffs = tuple(sorted(set(cutoffs)))
         self.threads = threads
         self._budget = budget
-        self._shared: OrderedDict[tuple[FeaturePlan, bool, int | None], _Shared] = OrderedDict()
+        self._shared: OrderedDict[_Key, _Shared] = OrderedDict()
         self._census: dict[int, Census] = {}
         self._priors: dict[int, Prior] = {}
         self._lock = RLock()
@@ -111,15 +161,17 @@ class Workbench:
     def _learn(
         self, learner: Learner, plan: FeaturePlan, reach: Reach
     ) -> tuple[FittedPlan, Fitted]:
-        shared = self._rows(plan, learner.scaled, reach.cutoff)
+        own = reach.cutoff if plan.fold_specific else None
+        shared = self._rows(_Key(plan, learner.scaled, learner.seed, reach.most, own))
         start = _start(shared.rows.census, reach)
         rows = shared.rows.within(start, reach.cutoff)
         small = rows.rows * len(rows.columns) < _SMALL
         regressor = learner.regressor(1 if small else self.threads)
+        fitted = replace(rows.fitted, cutoff=reach.cutoff)
         if rows.rows < _LEAST_ROWS or isinstance(regressor, Ridge):
-            return rows.fitted, regressor.fit(rows)
+            return fitted, regressor.fit(rows)
         binned = self._binned(shared, learner.seed)
-        return rows.fitted, regressor.fit_binned(binned, reach.cutoff, start)
+        return fitted, regressor.fit_binned(binned, reach.cutoff, start)
 
     def _prior(self, cutoff: int) -> Prior:
         with self._lock:
@@ -134,27 +186,25 @@ class Workbench:
                 self._shrink()
             return shared.binned
 
-    def _rows(self, plan: FeaturePlan, scaled: bool, cutoff: int) -> _Shared:
-        own = cutoff if plan.fold_specific else None
-        key = (plan, scaled, own)
+    def _rows(self, key: _Key) -> _Shared:
         with self._lock:
             if key not in self._shared:
-                self._shared[key] = _Shared(self._made(plan, scaled, own))
+                self._shared[key] = _Shared(self._made(key))
                 self._shrink()
             self._shared.move_to_end(key)
             return self._shared[key]
 
-    def _made(self, plan: FeaturePlan, scaled: bool, own: int | None) -> PanelRows:
-        last = self.cutoffs[-1] if own is None else own
-        if plan.lead not in self._census:
-            self._census[plan.lead] = Census.take(self.panel, plan.lead, self.cutoffs[-1])
-        census = self._census[plan.lead]
+    def _made(self, key: _Key) -> PanelRows:
+        last, lead = self.cutoffs[-1] if key.own is None else key.own, key.plan.lead
+        if lead not in self._census:
+            self._census[lead] = Census.take(self.panel, lead, self.cutoffs[-1])
+        census = self._census[lead]
         rows = PanelRows(
             panel=self.panel,
-            fitted=fit_plan(plan, self.panel, last),
-            scaled=scaled,
+            fitted=fit_plan(key.plan, self.panel, last),
+            scaled=key.scaled,
             census=census,
-            start=census.first,
+            start=census.first if key.most is None else census.start(self.cutoffs[0], key.most),
             cutoff=last,
         )
         small = 8 * rows.rows * len(rows.columns) <= self._budget
@@ -163,9 +213,8 @@ class Workbench:
     def _bin(self, rows: PanelRows, seed: int) -> BinnedSet:
         from lakecast.models.binned import BinnedSet
 
-        soonest = rows.census.soonest(_LEAST_ROWS)
-        enough = [c for c in self.cutoffs if soonest is not None and c >= soonest]
-        edges = rows.within(None, min(enough, default=rows.cutoff))
+        parts = [rows.within(None, cutoff) for cutoff in self.cutoffs]
+        edges = next((part for part in parts if part.rows >= _LEAST_ROWS), rows)
         return BinnedSet.build(rows, edges, seed=seed, threads=self.threads)
 
     def _shrink(self) -> None:

@@ -81,14 +81,11 @@ def test_the_census_counts_and_finds_the_newest_rows() -> None:
     assert census.start(C, 3) == C - 1
     assert census.start(C, 2) == C  # two more would be three
     assert census.start(C, 99) <= C - 3
-    assert census.soonest(3) == C - 1
-    assert census.soonest(6) is None
 
 
 def test_a_panel_without_rows_counts_none() -> None:
     census = Census.take(panels.panel_of([[1.0]]), 1, C)
     assert census.rows(None, C) == 0
-    assert census.soonest(1) is None
 
 
 def test_kept_and_start_agree() -> None:
