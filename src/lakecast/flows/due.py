@@ -10,6 +10,8 @@ from lakecast.flows.fingerprint import fingerprint
 from lakecast.spec import digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lakecast.registry.promotions import Promotion
     from lakecast.spec import Spec
 
@@ -20,8 +22,8 @@ _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 class Standing:
     """What the question rests on.
 
-    `cutoff` is the panel's, ISO 8601. `told` are the keys of the notes that say of a training, by
-    its fingerprint, that it was decided; `spec` there is the hash of the training part.
+    `cutoff` is the panel's, ISO 8601. `decided` says whether the note of the champion's training
+    is there, `spec` is the hash of the training part that it was made under.
     """
 
     champion: Promotion | None
@@ -51,21 +53,22 @@ def training_fingerprint(spec: Spec, panel: str) -> str:
 
 def why(spec: Spec, standing: Standing, *, retrain: bool) -> str | None:
     """Why training is due, in words; None when it is not."""
-    champion = standing.champion
-    if champion is None:
+    if standing.champion is None:
         return "there is no champion yet"
     if retrain:
         return "--retrain"
+    return next(_reasons(spec, standing, standing.champion), None)
+
+
+def _reasons(spec: Spec, standing: Standing, champion: Promotion) -> Iterator[str]:
     if champion.kind != "external" and not standing.decided:
-        return "the last training did not end"
+        yield "nothing is noted of the champion's training"
     if standing.spec is not None and standing.spec != training_hash(spec):
-        return "the training part of the spec changed"
+        yield "the training part of the spec changed"
     if spec.features.pooled and standing.cutoff != champion.cutoff:
-        return "pooled features end where the champion was trained"
-    age = _moment(standing.cutoff) - _moment(champion.cutoff)
-    if age >= _span(spec.train.every):
-        return f"the champion was trained up to {champion.cutoff}, {spec.train.every} or more ago"
-    return None
+        yield "pooled features end where the champion was trained"
+    if _moment(standing.cutoff) - _moment(champion.cutoff) >= _span(spec.train.every):
+        yield f"the champion was trained up to {champion.cutoff}, {spec.train.every} or more ago"
 
 
 def _moment(text: str) -> datetime:

@@ -89,6 +89,7 @@ class Runner:
         """Backtest, when due."""
         from lakecast.flows.stages.training import BACKTEST, run_train
 
+        self._mend()
         reason = self.why()
         if reason is None:
             self._say("train", "not due", Meter())
@@ -176,7 +177,7 @@ class Runner:
         standing = due.Standing(
             champion=champion,
             cutoff=self.cutoff(),
-            decided=bool(told.get("ended")),
+            decided=bool(told),
             spec=told.get("spec"),
         )
         self._reason = due.why(self.context.spec, standing, retrain=self.context.retrain)
@@ -221,6 +222,17 @@ class Runner:
         from lakecast.flows.stages.training import ended
 
         return ended(self.context, training.fingerprint)
+
+    def _mend(self) -> None:
+        """End a training that was killed between its promotion and the alias."""
+        from lakecast.flows.stages.registry import follow_alias
+        from lakecast.flows.stages.training import end
+
+        champion = self.champion()
+        told = self._told(champion)
+        if champion is not None and told and not told.get("ended"):
+            follow_alias(self.context)
+            end(self.context, champion.fingerprint)
 
     def _as_of(self) -> str | None:
         return None if self.context.as_of is None else self.context.as_of.isoformat()

@@ -123,9 +123,15 @@ def run_select(training: Training) -> Promotion | None:
     if training.decision.choice is not None:
         promotion = _promote(training, registry.version)
         registry.models.follow(promotion)
-    notes.update(_note(training.fingerprint), ended=True)
-    notes.write(LAST, {"fingerprint": training.fingerprint})
+    end(context, training.fingerprint)
     return promotion
+
+
+def end(context: Context, fingerprint: str) -> None:
+    """Note that a training came to its end."""
+    notes = Notes(context.lake)
+    notes.update(_note(fingerprint), ended=True)
+    notes.write(LAST, {"fingerprint": fingerprint})
 
 
 def ended(context: Context, fingerprint: str) -> bool:
