@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +48,16 @@ class Fold:
         out = self.actual.copy()
         out[:, : self.gap] = np.nan
         return out
+
+
+def known_at(fold: Fold, cutoff: int) -> Fold:
+    """The fold with what happened after `cutoff` made null; the fold itself where nothing did."""
+    known = max(cutoff - fold.window.cutoff, 0)
+    if known >= fold.actual.shape[1]:
+        return fold
+    actual = fold.actual.copy()
+    actual[:, known:] = np.nan
+    return replace(fold, actual=actual)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

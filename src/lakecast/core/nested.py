@@ -1,7 +1,8 @@
 """Choosing between candidates with what was known at the time.
 
-For window k a choice uses windows before k only; the forecasts of the choice are recombined from
-those stored, at no fit. Window 0 has no past, so a choice is never scored on it.
+For window k a choice uses the results of earlier windows that were known at its cutoff; the
+forecasts of the choice are recombined from those stored, at no fit. Window 0 has no past, so a
+choice is never scored on it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ LEAST: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class History:
-    """Stats of C candidates in K windows by Q demand classes, and what may rank.
+class Past:
+    """Stats of C candidates in the K windows of a past by Q demand classes, and what may rank.
 
     `ranked` is false where the metric may not rank a class; `series` counts scored series.
     """
@@ -35,32 +36,32 @@ class History:
     metric: str
 
 
-def best(history: History, *, default: int = 0) -> NDArray[np.int64]:
-    """[K + 1, Q] candidate chosen before each window for every class alike.
+def best(past: Past, *, default: int = 0) -> NDArray[np.int64]:
+    """[Q] the candidate with the least loss over all classes, for every class alike.
 
-    Row K is the choice with all windows. Without a past, or where nothing can be ranked, it is
-    `default`. Equal losses: the first candidate.
+    Without a past, or where nothing can be ranked, it is `default`. Equal losses: the first.
     """
-    chosen = [_overall(history, k, default) for k in _stops(history)]
-    width = history.ranked.shape[1]
-    return np.repeat(np.asarray(chosen, dtype=np.int64)[:, None], width, axis=1)
+    losses = _losses(past, axes=(1, 2))
+    chosen = default if np.isnan(losses).all() else int(np.nanargmin(losses))
+    return np.full(past.ranked.shape[1], chosen, dtype=np.int64)
 
 
-def best_by_class(history: History, *, default: int = 0) -> NDArray[np.int64]:
-    """[K + 1, Q] candidate chosen before each window for each class.
+def best_by_class(past: Past, *, default: int = 0) -> NDArray[np.int64]:
+    """[Q] the candidate with the least loss in each class.
 
     A class with fewer than `LEAST` series so far, or not ranked, follows the overall choice.
     """
-    chosen = best(history, default=default)
-    for stop in _stops(history):
-        mask = history.ranked[:stop]
-        enough = np.where(mask, history.series[:stop], 0).sum(axis=0) >= LEAST
-        stats = np.where(mask[None, :, :, None], history.stats[:, :stop], 0.0).sum(axis=1)
-        losses = loss(history.metric, figure(history.metric, stats))  # [C, Q]
-        usable = enough & ~np.isnan(losses).all(axis=0)
-        pick = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=0)
-        chosen[stop] = np.where(usable, pick, chosen[stop])
-    return chosen
+    losses = _losses(past, axes=(1,))
+    enough = np.where(past.ranked, past.series, 0).sum(axis=0) >= LEAST
+    pick = np.argmin(np.where(np.isnan(losses), np.inf, losses), axis=0)
+    usable = enough & ~np.isnan(losses).all(axis=0)
+    return np.where(usable, pick, best(past, default=default))
+
+
+def _losses(past: Past, axes: tuple[int, ...]) -> NDArray[np.float64]:
+    """[C] or [C, Q]: losses of the stats summed over the axes, where they may rank."""
+    stats = np.where(past.ranked[None, :, :, None], past.stats, 0.0).sum(axis=axes)
+    return loss(past.metric, figure(past.metric, stats))
 
 
 def compose(
@@ -73,14 +74,3 @@ def compose(
         mine = pick == candidate
         out[mine] = forecasts[candidate][mine]
     return out
-
-
-def _stops(history: History) -> range:
-    return range(history.stats.shape[1] + 1)
-
-
-def _overall(history: History, stop: int, default: int) -> int:
-    mask = history.ranked[None, :stop, :, None]
-    stats = np.where(mask, history.stats[:, :stop], 0.0).sum(axis=(1, 2))
-    losses = loss(history.metric, figure(history.metric, stats))
-    return default if np.isnan(losses).all() else int(np.nanargmin(losses))

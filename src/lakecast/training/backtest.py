@@ -116,11 +116,27 @@ class Backtest:
 
     @property
     def scored(self) -> tuple[Fold, ...]:
-        """Folds that count: all but the first, which screens and which no choice precedes.
+        """Folds that count: those whose cutoff lies beyond all that the first one scored.
 
-        With one window only, that one, and the figures are those of the choice's own data.
+        The first one screens, and no choice precedes it. Where none lies beyond (one window, or
+        steps so short that all overlap it): the later ones, or the only one.
         """
-        return self.folds[1:] or self.folds
+        first = self.folds[0]
+        end = first.window.cutoff + first.actual.shape[1]
+        beyond = tuple(fold for fold in self.folds if fold.window.cutoff >= end)
+        return beyond or self.folds[1:] or self.folds
+
+    @property
+    def nested(self) -> bool:
+        """Whether what is scored is beyond what screened and chose."""
+        first = self.folds[0]
+        end = first.window.cutoff + int(first.actual.shape[1])
+        return self.scored[0].window.cutoff >= end
+
+    def past(self, fold: Fold) -> tuple[Fold, ...]:
+        """The folds before one, with what was known of them at its cutoff."""
+        index, cutoff = fold.window.index, fold.window.cutoff
+        return tuple(folds.known_at(earlier, cutoff) for earlier in self.folds[:index])
 
     def of(self, name: str, fold: Fold) -> NDArray[np.float64]:
         """[S, H] forecasts of a candidate."""

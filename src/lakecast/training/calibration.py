@@ -35,9 +35,9 @@ def calibrate(
 def nested_bands(
     backtest: Backtest, name: str, spec: Forecast
 ) -> Iterator[tuple[Fold, tuple[Band, ...]]]:
-    """The folds after the first with their bands, each calibrated on the folds before it."""
-    for k, fold in enumerate(backtest.folds[1:], start=1):
-        found = calibrate(backtest, name, spec.levels, backtest.folds[:k])
+    """The scored folds with their bands, each calibrated on what was known at its cutoff."""
+    for fold in backtest.scored if len(backtest.folds) > 1 else ():
+        found = calibrate(backtest, name, spec.levels, backtest.past(fold))
         yield fold, found.apply(_spread(backtest, name, fold), spec.minimum)
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lakecast.core.block import PanelInfo
-    from lakecast.models.recipes import Kind, Params, Sketch, Strategy
+    from lakecast.models.recipes import Kind, Params, Strategy
+    from lakecast.models.workbench import Sketch
     from lakecast.spec.model import Spec
     from lakecast.training.composite import Choice
 

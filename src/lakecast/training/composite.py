@@ -7,7 +7,7 @@ even the choice between the two is made with earlier windows only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from lakecast.core.classes import CLASSES
 from lakecast.training.backtest import Candidate, Forecasts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BEST: Final = "best"
 BY_CLASS: Final = "best by class"
 AUTO: Final = "auto"
+CHOICE: Final = "choice"
+"""The family of the three."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,13 +61,14 @@ def with_policies(backtest: Backtest, pool: Sequence[str], metric: str) -> Polic
     Equal losses: the first of the pool. With a single window there is nothing to nest: the choice
     is made with that window, and the composites' figures are its own.
     """
-    past = _history(backtest, pool, metric, backtest.folds)
-    plans = {BEST: nested.best(past), BY_CLASS: nested.best_by_class(past)}
+    everyone = _Ranking(backtest, tuple(pool), metric)
+    plans = {BEST: everyone.plan(nested.best), BY_CLASS: everyone.plan(nested.best_by_class)}
     for name, plan in plans.items():
-        backtest = _followed(backtest, name, plan, pool)
-    auto = nested.best(_history(backtest, list(plans), metric, backtest.folds[1:]))
-    lines = [auto[:1], auto] if len(backtest.folds) > 1 else [auto, auto]
-    backtest = _followed(backtest, AUTO, np.concatenate(lines), list(plans))
+        backtest = _followed(backtest, Candidate(name=name, family=CHOICE, nested=True), plan, pool)
+    both = _Ranking(backtest, tuple(plans), metric, skip=1)
+    auto = both.plan(nested.best)
+    chosen = Candidate(name=AUTO, family=CHOICE, nested=True)
+    backtest = _followed(backtest, chosen, auto, list(plans))
     final = list(plans.values())[int(auto[-1, 0])][-1]
     return Policies(
         backtest=backtest,
@@ -80,44 +83,63 @@ def follow(backtest: Backtest, name: str, choice: Choice) -> Backtest:
     pool = list(choice.members)
     plan = np.array([[pool.index(choice.by_class[kind]) for kind in CLASSES]])
     every = np.repeat(plan, len(backtest.folds) + 1, axis=0)
-    return _followed(backtest, name, every, pool, nested=False)
+    return _followed(backtest, Candidate(name=name, family="champion"), every, pool)
 
 
-def _history(
-    backtest: Backtest, pool: Sequence[str], metric: str, past: Sequence[folds.Fold]
-) -> nested.History:
-    size = len(CLASSES)
-    stats = np.zeros((len(pool), len(past), size, len(metrics.STATS)))
-    for k, fold in enumerate(past):
-        for c, name in enumerate(pool):
-            totals = folds.totals(fold, backtest.of(name, fold))
-            stats[c, k] = metrics.total(fold.classes, totals, size)
-    scored = [~np.isnan(fold.scored).all(axis=1) for fold in past]
-    return nested.History(
-        stats=stats,
-        series=np.array(
-            [np.bincount(f.classes[s], minlength=size) for f, s in zip(past, scored, strict=True)]
-        ).reshape(len(past), size),
-        ranked=np.array([folds.ranked(fold, metric) for fold in past]).reshape(len(past), size),
-        metric=metric,
-    )
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """Candidates ranked at each cutoff by what was known there, the first `skip` windows aside."""
+
+    backtest: Backtest
+    pool: tuple[str, ...]
+    metric: str
+    skip: int = 0
+    seen: dict[tuple[str, int, int], NDArray[np.float64]] = field(default_factory=dict)
+
+    def plan(self, choose: Callable[[nested.Past], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """[K + 1, Q] the choice for each window, and last the one with all windows known.
+
+        Window 0, of which nothing is known before, borrows the choice of the next.
+        """
+        held = self.backtest.folds
+        pasts = [*(self.backtest.past(fold) for fold in held[1:]), held]
+        rows = [choose(self._past(past[self.skip :])) for past in pasts]
+        return np.stack([rows[0], *rows])
+
+    def _past(self, past: Sequence[folds.Fold]) -> nested.Past:
+        size, width = len(CLASSES), len(metrics.STATS)
+        stats = [[self._stats(name, fold) for fold in past] for name in self.pool]
+        scored = [~np.isnan(fold.scored).all(axis=1) for fold in past]
+        series = [
+            np.bincount(fold.classes[known], minlength=size)
+            for fold, known in zip(past, scored, strict=True)
+        ]
+        ranked = [folds.ranked(fold, self.metric) for fold in past]
+        return nested.Past(
+            stats=np.array(stats).reshape(len(self.pool), len(past), size, width),
+            series=np.array(series, np.int64).reshape(len(past), size),
+            ranked=np.array(ranked, np.bool_).reshape(len(past), size),
+            metric=self.metric,
+        )
+
+    def _stats(self, name: str, fold: folds.Fold) -> NDArray[np.float64]:
+        """[Q, 14] by class; the same window may be known to a different extent."""
+        key = (name, fold.window.index, int(np.isnan(fold.scored).sum()))
+        if key not in self.seen:
+            totals = folds.totals(fold, self.backtest.of(name, fold))
+            self.seen[key] = metrics.total(fold.classes, totals, len(CLASSES))
+        return self.seen[key]
 
 
 def _followed(
-    backtest: Backtest,
-    name: str,
-    plan: NDArray[np.int64],
-    pool: Sequence[str],
-    *,
-    nested: bool = True,
+    backtest: Backtest, candidate: Candidate, plan: NDArray[np.int64], pool: Sequence[str]
 ) -> Backtest:
-    """Row k of the plan serves window k; window 0, where nothing is known, borrows row 1."""
+    """Add a candidate that follows a plan: row k serves window k."""
     made = {
-        fold.window.index: _composed(backtest, plan[max(k, 1)], pool, fold)
+        fold.window.index: _composed(backtest, plan[k], pool, fold)
         for k, fold in enumerate(backtest.folds)
     }
-    family = "choice" if nested else "champion"
-    return backtest.add(Candidate(name=name, family=family, nested=nested), made)
+    return backtest.add(candidate, made)
 
 
 def _composed(

@@ -88,6 +88,8 @@ def _notes(backtest: Backtest, wanted: str, metric: str) -> Iterator[str]:
         yield f"judged by {metric}: no history is longer than a season, so {wanted} is undefined"
     if len(backtest.folds) == 1:
         yield "one window only: the choice is scored on the window that made it"
+    elif not backtest.nested:
+        yield "all windows overlap the first: figures also reflect what screened the parameters"
 
 
 def best_baseline(backtest: Backtest, metric: str) -> str:

@@ -76,3 +76,19 @@ def test_blocks_or_one_block_same_bits() -> None:
     assert one.scales.squared.tobytes() == two.scales.squared.tobytes()
     assert one.classes.tobytes() == two.classes.tobytes()
     assert one.actual.tobytes() == two.actual.tobytes()
+
+
+def test_what_happened_after_a_later_cutoff_is_not_known_there() -> None:
+    found = folds.fold(blocks(), WINDOW, folds.Shape(14, 7))
+    part = folds.known_at(found, WINDOW.cutoff + 5)
+    assert (part.actual[:, :5] == found.actual[:, :5]).all()
+    assert np.isnan(part.actual[:, 5:]).all()
+    assert folds.known_at(found, WINDOW.cutoff + 14) is found
+    assert np.isnan(folds.known_at(found, WINDOW.cutoff - 1).actual).all()
+
+
+def test_rmse_judges_where_no_series_has_a_scale() -> None:
+    found = folds.fold(blocks(), WINDOW, folds.Shape(14, 30))
+    assert folds.judged_by([found], "rmsse") == "rmse"
+    assert folds.judged_by([found], "wape") == "wape"
+    assert folds.judged_by([folds.fold(blocks(), WINDOW, folds.Shape(14, 7))], "mase") == "mase"

@@ -45,9 +45,11 @@ def block(after: int | None = None) -> Block:
     )
 
 
-def make_folds(count: int = WINDOWS, gap: int = 0, after: int | None = None) -> list[folds.Fold]:
+def make_folds(
+    count: int = WINDOWS, gap: int = 0, after: int | None = None, step: int | None = None
+) -> list[folds.Fold]:
     span = Span(first=FIRST, cutoff=CUTOFF, horizon=HORIZON, needed=3 * SEASON)
-    found = windows(span, BacktestSpec(windows=count, gap=gap))
+    found = windows(span, BacktestSpec(windows=count, gap=gap, step=step))
     held = block(after)
     return [
         folds.fold([held], window, folds.Shape(HORIZON, SEASON, gap)) for window in found.windows

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.unit.training.stage import GROUPS, SERIES, Noisy, candidate, make_folds
+from tests.unit.training.stage import CUTOFF, GROUPS, SERIES, Noisy, candidate, make_folds
 
 from lakecast.core.classes import CLASSES
+from lakecast.core.folds import Fold
 from lakecast.training.backtest import Backtest, run_backtest
 from lakecast.training.composite import AUTO, BEST, BY_CLASS, Choice, follow, with_policies
 
@@ -77,3 +78,31 @@ def test_a_fixed_choice_is_followed_in_every_window() -> None:
         expected = np.where(smooth[:, None], held.of("naive", fold), held.of("model", fold))
         assert (found.of("champion", fold) == expected).all()
     assert not found.candidate("champion").nested
+
+
+def test_overlapping_windows_are_known_only_up_to_the_cutoff() -> None:
+    """Actuals after a cutoff, which earlier windows forecast too, move no choice there."""
+    made = []
+    for after in (None, CUTOFF - 14):  # the last window's cutoff
+        folds = make_folds(4, step=5, after=after)
+        bench = Noisy(make_folds(4, step=5), {"naive": 3.0, "model": 1.0})
+        held = run_backtest(bench, [candidate(n) for n in POOL], folds, GROUPS)
+        made.append(with_policies(held, POOL, "rmsse").backtest)
+    one, two = made
+    for name in (BEST, BY_CLASS, AUTO):
+        assert (one.of(name, one.folds[3]) == two.of(name, two.folds[3])).all()
+    assert not (one.folds[3].actual == two.folds[3].actual).any()
+
+
+def test_only_windows_beyond_the_first_ones_horizon_are_scored() -> None:
+    held = backtest_of(make_folds(4, step=7))
+    assert [fold.window.index for fold in held.scored] == [2, 3]
+    assert held.nested
+    close = backtest_of(make_folds(3, step=5))
+    assert [fold.window.index for fold in close.scored] == [1, 2]
+    assert not close.nested
+
+
+def backtest_of(folds: list[Fold]) -> Backtest:
+    bench = Noisy(folds, {"naive": 3.0, "model": 1.0})
+    return run_backtest(bench, [candidate(n) for n in POOL], folds, GROUPS)
