@@ -15,7 +15,7 @@ _SECRET = re.compile(
     r"(?i)((?:[\w-]*(?:password|passwd|secret|token|access_key|credential|signature)[\w-]*)"
     r"[\"']?\s*[=:]\s*[\"']?)([^\s\"',;&]+)"
 )
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)([^\s@]+)(@)", re.IGNORECASE)
+_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)([^\s\"']+)(@)", re.IGNORECASE)
 
 
 def redact(text: str) -> str:

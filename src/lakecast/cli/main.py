@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "demo", "init", "run", "ingest", "panel", "features", "train", "select", "forecast",
     "report", "plan", "status", "promote", "rollback", "export",
 )  # fmt: skip
+_LONGEST: Final = 500
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,6 +63,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:  # the last resort: nobody is shown a traceback unasked
+        if args.debug:
+            raise
+        output.error(_unexpected(error))
+        return 1
+
+
+def _unexpected(error: Exception) -> LakecastError:
+    """What no room foresaw, in one line."""
+    said = " ".join(str(error).split())
+    return LakecastError(
+        f"unexpected {type(error).__name__}" + (f": {said[:_LONGEST]}" if said else ""),
+        cure="call the same command with --debug to see where it came from",
+    )
 
 
 def _common(sub: argparse.ArgumentParser) -> None:

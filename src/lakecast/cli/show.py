@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lakecast.logs import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,13 +13,13 @@ if TYPE_CHECKING:
     from lakecast.flows.outcome import RunOutcome, StageOutcome
 
 
-def show_stages(stages: Sequence[StageOutcome], output: Output) -> None:
-    """One line a stage: what was done, how long, how many rows."""
+def show_stages(stages: Sequence[StageOutcome], output: Output, **more: Any) -> None:
+    """One line a stage: what was done, how long, how many rows; `more` goes into the JSON."""
     output.table(
         ("stage", "did", "rows", "seconds", "note"),
         [(s.stage, s.did, s.rows, s.seconds, s.note) for s in stages],
     )
-    output.result({"stages": [s.to_dict() for s in stages]})
+    output.result({"stages": [s.to_dict() for s in stages], **more})
 
 
 def show_run(outcome: RunOutcome, output: Output) -> None:
@@ -34,5 +36,5 @@ def show_run(outcome: RunOutcome, output: Output) -> None:
     output.line(outcome.decision)
     output.line()
     output.line(f"report:   {outcome.report}")
-    output.line(f"MLflow:   mlflow ui --backend-store-uri {outcome.tracking_uri}")
+    output.line(f"MLflow:   mlflow ui --backend-store-uri {redact(outcome.tracking_uri)}")
     output.result(outcome.to_dict())

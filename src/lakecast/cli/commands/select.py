@@ -25,7 +25,9 @@ def configure(parser: ArgumentParser) -> None:
 def call(args: Namespace, output: Output) -> int:
     """Bring the backtest up to date and decide."""
     project = open_project(args, output)
-    show_stages(project.stage("select", as_of=as_of(args)), output)
+    stages = project.stage("select", as_of=as_of(args))
     decision = project.decision()
+    show_stages(stages, output, passed=decision.passed, decision=decision.text)
+    output.line()
     output.line(decision.text)
     return 0 if decision.passed else 4
