@@ -148,10 +148,9 @@ class Project:
 
     def report_data(self) -> ReportData:
         """What the report shows, as values and frames."""
-        from lakecast.flows.notes import Notes
-        from lakecast.flows.stages.report import NOTE, gather
+        from lakecast.flows.stages.report import actuals_of, gather
 
-        return gather(self.context, (), Notes(self.context.lake).read(NOTE).get("actuals"))
+        return gather(self.context, (), actuals_of(self.context))
 
     def table(self, name: str) -> pl.DataFrame:
         """A table of the lake, whole. Raises `LakecastError` where there is none of that name."""

@@ -23,13 +23,15 @@ class Standing:
     """What the question rests on.
 
     `cutoff` is the panel's, ISO 8601. `decided` says whether the note of the champion's training
-    is there, `spec` is the hash of the training part that it was made under.
+    is there. `spec` and `trained` are of the last training that ended, whether or not its model
+    became champion: the hash of the training part it was made under and its cutoff.
     """
 
     champion: Promotion | None
     cutoff: str
     decided: bool
     spec: str | None
+    trained: str
 
 
 def training_part(spec: Spec) -> list[object]:
@@ -67,8 +69,8 @@ def _reasons(spec: Spec, standing: Standing, champion: Promotion) -> Iterator[st
         yield "the training part of the spec changed"
     if spec.features.pooled and standing.cutoff != champion.cutoff:
         yield "pooled features end where the champion was trained"
-    if _moment(standing.cutoff) - _moment(champion.cutoff) >= _span(spec.train.every):
-        yield f"the champion was trained up to {champion.cutoff}, {spec.train.every} or more ago"
+    if _moment(standing.cutoff) - _moment(standing.trained) >= _span(spec.train.every):
+        yield f"the last training was up to {standing.trained}, {spec.train.every} or more ago"
 
 
 def _moment(text: str) -> datetime:

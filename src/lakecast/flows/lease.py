@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lakecast.errors import Conflict, LeaseHeld
+from lakecast.errors import Conflict, LakecastError, LeaseHeld
 from lakecast.logs import get_logger
 
 if TYPE_CHECKING:
@@ -144,7 +144,10 @@ def _renew(lake: Lake, me: Holder) -> None:
 
 def _beat(lake: Lake, me: Holder, stop: threading.Event) -> None:
     while not stop.wait(BEAT):
-        _renew(lake, me)
+        try:
+            _renew(lake, me)
+        except LakecastError as error:  # the next beat may come through before `TTL` is over
+            _log.warning("could not renew the lease: %s", error)
 
 
 def _alive(lake: Lake, who: Holder) -> bool:

@@ -45,11 +45,11 @@ def _steps(runner: Runner) -> Iterator[Step]:
         does="nothing" if same else "rebuild",
         because="spec and tables are as they were" if same else "spec or tables changed",
     )
-    reason = runner.why()
+    reason = runner.due()
     yield Step(
         stage="train",
         does="nothing" if reason is None else "train and select",
-        because=reason or "the champion is young enough and its spec unchanged",
+        because=reason or "the last training is young enough and its spec unchanged",
     )
     champion = runner.champion()
     fresh = (

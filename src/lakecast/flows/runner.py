@@ -90,6 +90,8 @@ class Runner:
         from lakecast.flows.stages.training import BACKTEST, run_train
 
         self._mend()
+        if self.why() is not None and not self._ended(self.training()):
+            self._follow()
         reason = self.why()
         if reason is None:
             self._say("train", "not due", Meter())
@@ -174,14 +176,21 @@ class Runner:
             return self._reason
         champion = self.champion()
         told = self._told(champion)
+        last = self._last() or told
         standing = due.Standing(
             champion=champion,
             cutoff=self.cutoff(),
             decided=bool(told),
-            spec=told.get("spec"),
+            spec=last.get("spec"),
+            trained=last.get("cutoff") or (champion.cutoff if champion else ""),
         )
         self._reason = due.why(self.context.spec, standing, retrain=self.context.retrain)
         return self._reason
+
+    def due(self) -> str | None:
+        """As `why`, but None also where this very training was decided already."""
+        reason = self.why()
+        return None if reason is None or self._ended(self.training()) else reason
 
     def cutoff(self) -> str:
         """The panel's cutoff, ISO 8601."""
@@ -218,6 +227,11 @@ class Runner:
 
         return read_note(self.context, champion.fingerprint) if champion else {}
 
+    def _last(self) -> dict[str, Any]:
+        from lakecast.flows.stages.training import last_note
+
+        return last_note(self.context)
+
     def _ended(self, training: Training) -> bool:
         from lakecast.flows.stages.training import ended
 
@@ -233,6 +247,13 @@ class Runner:
         if champion is not None and told and not told.get("ended"):
             follow_alias(self.context)
             end(self.context, champion.fingerprint)
+
+    def _follow(self) -> None:
+        """Take over an alias moved by hand, before anything is judged against the champion."""
+        from lakecast.flows.stages.registry import follow_alias
+
+        if follow_alias(self.context) != self.training().incumbent:
+            self._training = None
 
     def _as_of(self) -> str | None:
         return None if self.context.as_of is None else self.context.as_of.isoformat()

@@ -50,9 +50,17 @@ def roll_back(context: Context) -> Promotion:
 
 
 def follow_alias(context: Context) -> Promotion | None:
-    """Bring MLflow's alias and the table together, whichever of them moved."""
+    """Bring MLflow's alias and the table together, whichever of them moved.
+
+    A tracking store that never had the champion, as after a move to another server, is left as it
+    is: the next training registers there.
+    """
     _, models = open_models(context)
-    now = reconcile(models, context.lake.table(TABLE), at=context.now())
+    table = context.lake.table(TABLE)
+    known = champion(table)
+    if known is not None and models.find(known.fingerprint) is None:
+        return known
+    now = reconcile(models, table, at=context.now())
     if now is not None:
         _have(context, models, now.model_version, now.fingerprint)
     return now

@@ -51,14 +51,13 @@ def run_report(
 ) -> tuple[str, bool]:
     """Write the page; its path and whether it was written.
 
-    A page that shows what is in the lake already is left alone.
+    The project's own page is left alone where it shows what is in the lake already.
     """
-    notes = Notes(context.lake)
-    known = notes.read(NOTE)
     path = out or context.settings.project / FILE
-    actuals = context.actuals or known.get("actuals")
+    actuals = actuals_of(context)
     wanted = _fingerprint(context, actuals)
-    if known.get("fingerprint") == wanted and known.get("path") == str(path) and path.exists():
+    known = Notes(context.lake).read(NOTE)
+    if out is None and known.get("fingerprint") == wanted and path.exists():
         return str(path), False
     from lakecast.report.html import render
 
@@ -67,8 +66,22 @@ def run_report(
     path.parent.mkdir(parents=True, exist_ok=True)
     part.write_text(page, encoding="utf-8")
     part.replace(path)
-    notes.write(NOTE, {"fingerprint": wanted, "path": str(path), "actuals": actuals})
+    if out is None:
+        Notes(context.lake).write(NOTE, {"fingerprint": wanted, "actuals": actuals})
     return str(path), True
+
+
+def actuals_of(context: Context) -> str | None:
+    """The file of actuals given now or, where it is still there, the one given last.
+
+    Relative to the project where it lies inside it, so that a moved project finds it.
+    """
+    project = context.settings.project
+    if context.actuals is not None:
+        path = Path(context.actuals).resolve()
+        return str(path.relative_to(project) if path.is_relative_to(project) else path)
+    last = Notes(context.lake).read(NOTE).get("actuals")
+    return last if last and (project / last).exists() else None
 
 
 def write_notebook(context: Context, out: Path | None = None) -> Path:
@@ -101,7 +114,9 @@ def gather(
         loads=_loads(context),
         findings=read_findings(context.lake),
         history=view.named(context.lake.table(PANEL).scan()),
-        held_back=held_back(context, panel, actuals) if actuals else None,
+        held_back=held_back(context, panel, str(context.settings.project / actuals))
+        if actuals
+        else None,
         forecasts=view.forecasts(),
         stages=_stages(context, stages),
         sizes=_sizes(context),
@@ -301,12 +316,12 @@ def _fingerprint(context: Context, actuals: str | None) -> str:
         context.spec,
         [lake.table(name).fingerprint() for name in tables],
         champion.version if champion else None,
-        [actuals, _size(actuals)],
+        [actuals, _size(context, actuals)],
     )
 
 
-def _size(actuals: str | None) -> list[int] | None:
-    path = Path(actuals) if actuals else None
+def _size(context: Context, actuals: str | None) -> list[int] | None:
+    path = context.settings.project / actuals if actuals else None
     if path is None or not path.exists():
         return None
     return [path.stat().st_size, path.stat().st_mtime_ns]

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from lakecast.flows import bundles
-from lakecast.flows.checkpoint import LakeCheckpoint
+from lakecast.flows.checkpoint import WORK, LakeCheckpoint
 from lakecast.flows.due import training_hash
 from lakecast.flows.notes import Notes
 from lakecast.flows.stages.tracking import log_training
@@ -128,10 +128,11 @@ def run_select(training: Training) -> Promotion | None:
 
 
 def end(context: Context, fingerprint: str) -> None:
-    """Note that a training came to its end."""
+    """Note that a training came to its end; what was kept on the way goes."""
     notes = Notes(context.lake)
-    notes.update(_note(fingerprint), ended=True)
     notes.write(LAST, {"fingerprint": fingerprint})
+    notes.update(_note(fingerprint), ended=True)
+    context.lake.store.delete(WORK)
 
 
 def ended(context: Context, fingerprint: str) -> bool:
