@@ -196,7 +196,7 @@ def _draws(
 
 
 def _percent(value: float) -> str:
-    return "unknown" if np.isnan(value) else f"{value:+.1%}"
+    return "unknown" if np.isnan(value) else f"{round(value, 3) + 0.0:+.1%}"
 
 
 def _number(value: float) -> str:

@@ -85,29 +85,33 @@ def select(
 
 def _notes(backtest: Backtest, wanted: str, metric: str) -> Iterator[str]:
     if metric != wanted:
-        yield f"judged by {metric}: no history is longer than a season, so {wanted} is undefined"
+        yield f"judged by {metric}: no series has a seasonal difference, so {wanted} is undefined"
     if len(backtest.folds) == 1:
         yield "one window only: the choice is scored on the window that made it"
     elif not backtest.nested:
         yield "all windows overlap the first: figures also reflect what screened the parameters"
 
 
-def best_baseline(backtest: Backtest, metric: str) -> str:
-    """The baseline with the least loss in the scored windows; by rmse where none may be ranked."""
+def best_baseline(backtest: Backtest, rule: Gate) -> str:
+    """The baseline with the least loss in the scored windows, by rmse where none may be ranked.
+
+    One that is biased beyond what the gate allows comes after all that are not.
+    """
     names = [
         one.name for one in backtest.candidates if one.family == BASELINE and not one.incumbent
     ]
-    losses = _losses([backtest.by_series(name, metric) for name in names], metric)
+    whole = [backtest.by_series(name) for name in names]
+    losses = _losses([backtest.by_series(name, rule.metric) for name in names], rule.metric)
     if np.isinf(losses).all():
-        losses = _losses([backtest.by_series(name) for name in names], "rmse")
-    return names[int(np.argmin(losses))]
+        losses = _losses(whole, "rmse")
+    biased = _losses(whole, "bias") > rule.max_bias
+    return min(zip(biased, losses, range(len(names)), names, strict=True))[-1]
 
 
 def _losses(stats: Sequence[NDArray[np.float64]], metric: str) -> NDArray[np.float64]:
     """Loss of each; infinite where it is undefined."""
-    losses = [
-        float(metrics.loss(metric, metrics.figure(metric, each.sum(axis=0)))) for each in stats
-    ]
+    figures = [metrics.figure(metric, each.sum(axis=0)) for each in stats]
+    losses = metrics.loss(metric, np.array(figures, np.float64))
     return np.where(np.isnan(losses), np.inf, losses)
 
 
@@ -132,7 +136,7 @@ class _Court:
 
 
 def _first(court: _Court, choice: Choice) -> Decision:
-    baseline = best_baseline(court.backtest, court.rule.metric)
+    baseline = best_baseline(court.backtest, court.rule)
     verdict = court.judge(AUTO, baseline, "replacement")
     return Decision(
         kind="first" if verdict.passed else "baseline",
@@ -168,7 +172,7 @@ def _decision(
         champion=AUTO if kind == "replacement" else INCUMBENT,
         choice=choice,
         challenger=AUTO,
-        baseline=best_baseline(court.backtest, court.rule.metric),
+        baseline=best_baseline(court.backtest, court.rule),
         verdicts=tuple(verdicts),
         backtest=court.backtest,
     )

@@ -77,7 +77,15 @@ def test_a_champion_that_became_biased_is_kept_as_it_is() -> None:
 
 @pytest.mark.parametrize("metric", ["rmsse", "mae", "bias", "r2"])
 def test_the_best_baseline_by_any_metric(metric: str) -> None:
-    assert best_baseline(backtest(NOISE), metric) == "mean"
+    assert best_baseline(backtest(NOISE), Gate(metric=metric)) == "mean"
+
+
+def test_a_biased_baseline_comes_after_those_that_are_not() -> None:
+    held = backtest({"naive": 3.0, "mean": 1.0}, {"mean": 1.12})
+    assert best_baseline(held, Gate()) == "naive"
+    assert best_baseline(held, Gate(max_bias=0.2)) == "mean"
+    every = backtest({"naive": 3.0, "mean": 1.0}, {"naive": 1.5, "mean": 1.12})
+    assert best_baseline(every, Gate()) == "mean"
 
 
 def test_the_same_seed_decides_the_same() -> None:
@@ -93,7 +101,7 @@ def test_without_a_scale_rmse_judges_and_it_is_told() -> None:
     assert found.verdicts[0].metric == "rmse"
     assert found.kind == "first"
     assert found.notes == (
-        "judged by rmse: no history is longer than a season, so rmsse is undefined",
+        "judged by rmse: no series has a seasonal difference, so rmsse is undefined",
     )
     assert found.lines()[-2].startswith("note        judged by rmse")
 
