@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 FINGERPRINT: Final = "lakecast.fingerprint"
 _OF_DELTA: Final = frozenset({"operation", "engineInfo", "clientVersion", "isolationLevel"})
 # Commits carry what `report` shows and what fingerprints rest on, so their log is kept.
-_CONFIGURATION: Final = {"delta.logRetentionDuration": "interval 36500 days"}
+_CONFIGURATION: Final = {
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.checkpointInterval": "20",  # a table is opened often, and an opening reads the rest
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

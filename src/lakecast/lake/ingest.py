@@ -14,7 +14,7 @@ from lakecast.errors import Conflict, LakecastError, SpecError
 from lakecast.lake.draft import Reading, read
 from lakecast.lake.keys import KeyIndex, known
 from lakecast.lake.landing import Landing, land, tidy
-from lakecast.lake.ledger import IngestReport, LoadReport, SourceName, recall
+from lakecast.lake.ledger import IngestReport, LoadReport, SourceName, recall, report_of
 from lakecast.lake.loads import LoadId, content_id, content_part, live, moment_part, source_part
 from lakecast.lake.narrow import kinds_of
 from lakecast.lake.sources import items
@@ -67,7 +67,9 @@ def ingest(  # noqa: PLR0913 - the arguments of a stage, all but two by name
 
 @dataclass(slots=True)
 class _Run:
-    """One ingest under way. `seen` maps the source part of load ids to the sources met."""
+    """One ingest under way. `seen` maps the source part of load ids to the sources met, `held` and
+    `keys` what is known of tables that no other writer has changed since.
+    """
 
     lake: Lake
     project: Path
@@ -78,6 +80,7 @@ class _Run:
     skipped: list[SourceName] = field(default_factory=list)
     seen: dict[str, str] = field(default_factory=dict)
     keys: dict[str, KeyIndex] = field(default_factory=dict)
+    held: dict[str, Live] = field(default_factory=dict)
 
     def source(self, source: Source, plan: Plan) -> None:
         """Every item of a source."""
@@ -95,11 +98,10 @@ class _Run:
 
     def _since(self, plan: Plan, part: str) -> str | None:
         """Where the last load of a growing source ended."""
-        loads = live(self.lake.table(plan.table)).of(part)
+        loads = self._live(plan.table).of(part)
         if not loads:
             return None
-        reports = recall(self.lake, [plan.table]).loads
-        told = next((r for r in reports if r.load == str(loads[-1])), None)
+        told = report_of(self.lake, plan.table, str(loads[-1]))
         if told is None:
             raise LakecastError(
                 f"the log of table `{plan.table}` no longer says how far `{self.seen[part]}` got",
@@ -116,6 +118,7 @@ class _Run:
                     self._once(item, plan, part, scratch)
             except Conflict:
                 self.keys.pop(plan.table, None)
+                self.held.pop(plan.table, None)
                 if attempt == _ATTEMPTS - 1:
                     raise
             else:
@@ -124,7 +127,7 @@ class _Run:
     def _once(self, item: Item, plan: Plan, part: str, scratch: Path) -> None:
         began = time.perf_counter()
         content = item.content(scratch)
-        held = live(self.lake.table(plan.table))
+        held = self._live(plan.table)
         wanted = content_part(content.hash, plan.digest())
         old = held.of(part)
         if _known(old, wanted, self.as_of) or (item.grows and content.rows == 0):
@@ -148,16 +151,23 @@ class _Run:
             seconds=time.perf_counter() - began,
         )
         self.loads.append(land(self.lake, draft, landing))
+        self.held.pop(plan.table)
         self.keys[plan.table] = draft.keys
 
+    def _live(self, table: str) -> Live:
+        """A table's loads, as of the last commit of this run."""
+        if table not in self.held:
+            self.held[table] = live(self.lake.table(table))
+        return self.held[table]
+
     def _read(self, item: Item, plan: Plan, before: _Before, scratch: Path) -> Draft:
-        table = self.lake.table(plan.table)
+        schema = before.live.schema
         reading = Reading(
             plan=plan,
             scratch=scratch,
             piece_bytes=self.piece_bytes,
             keys=self._keys(plan, before),
-            kinds=kinds_of(table.schema(), plan.guessed) if table.exists() else {},
+            kinds={} if schema is None else kinds_of(schema, plan.guessed),
             as_of=self.as_of,
         )
         with self.progress.bar(f"ingest {item.name}", item.size, "B") as bar:

@@ -44,7 +44,7 @@ def land(lake: Lake, draft: Draft, to: Landing) -> LoadReport:
     `Conflict` when another writer changed the table meanwhile; then nothing of it counts.
     """
     table = lake.table(to.plan.table)
-    schema = _schema(table, draft, to)
+    schema = _schema(draft, to)
     staged = _stage(table, draft, schema, to)
     report = _report(table, draft, staged, to)
     _set_apart(lake, draft, to)
@@ -80,15 +80,16 @@ def tidy(lake: Lake, sources: Collection[str], tables: Collection[str]) -> None:
         )
 
 
-def _schema(table: Table, draft: Draft, to: Landing) -> pa.Schema:
-    if not draft.kept.exists():
-        return table.schema()
+def _schema(draft: Draft, to: Landing) -> pa.Schema:
+    if not draft.kept.exists():  # no rows, and then only a table that exists is told
+        return to.live.schema
     rows = pl.scan_ipc(draft.kept)
     found = extremes(rows)
     time = to.plan.time
     dates = [time] if time is not None and not draft.clock else []
     fresh = first_types(dict(rows.collect_schema()), found, dates)
-    return later_types(table.schema(), fresh, found, to.source) if table.exists() else fresh
+    table = to.live.schema
+    return fresh if table is None else later_types(table, fresh, found, to.source)
 
 
 def _stage(table: Table, draft: Draft, schema: pa.Schema, to: Landing) -> StagedFile:

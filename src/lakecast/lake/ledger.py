@@ -109,6 +109,16 @@ def unpack(text: str) -> LoadReport:
     return msgspec.json.decode(text, type=LoadReport)
 
 
+def report_of(lake: Lake, table: str, load: str) -> LoadReport | None:
+    """The report of one load; None where the table's log no longer has it."""
+    reports = (
+        unpack(commit.metadata[KEY])
+        for commit in lake.table(table).history()
+        if KEY in commit.metadata
+    )
+    return next((report for report in reports if report.load == load), None)
+
+
 def recall(lake: Lake, tables: Sequence[str]) -> IngestReport:
     """The reports of all loads that tables hold now, oldest first, read from their commits."""
     loads: list[LoadReport] = []

@@ -18,6 +18,8 @@ from lakecast.columns import LOAD
 if TYPE_CHECKING:
     from datetime import datetime
 
+    import pyarrow as pa
+
     from lakecast.lake.tables import FileRef, Lake, Table
 
 CODE: Final = 1  # raise it when the same content would land otherwise
@@ -52,10 +54,11 @@ class LoadId:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The loads of a table at a version, with their files."""
+    """The loads of a table at a version, with their files; no schema where it does not exist."""
 
-    version: int
+    version: int = -1
     files: dict[LoadId, list[FileRef]] = field(default_factory=dict)
+    schema: pa.Schema | None = None
 
     def of(self, source: str) -> list[LoadId]:
         """Loads of a source, in their order."""
@@ -68,13 +71,15 @@ class Live:
 
 def live(table: Table) -> Live:
     """The loads a table holds now."""
-    version = table.version()
+    found = table.snapshot()
+    if found is None:
+        return Live()
     files: dict[LoadId, list[FileRef]] = {}
-    for file in table.files():
+    for file in found.files:
         load = LoadId.parse(file.partition_values.get(LOAD) or "")
         if load is not None:
             files.setdefault(load, []).append(file)
-    return Live(version, files)
+    return Live(found.version, files, found.schema)
 
 
 def content_id(lake: Lake, table: str) -> str:

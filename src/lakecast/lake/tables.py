@@ -36,10 +36,28 @@ if TYPE_CHECKING:
 
     from lakecast.lake.store import Store
 
-__all__ = ["FINGERPRINT", "Change", "Committed", "FileRef", "Lake", "StagedFile", "Table"]
+__all__ = [
+    "FINGERPRINT",
+    "Change",
+    "Committed",
+    "FileRef",
+    "Lake",
+    "Snapshot",
+    "StagedFile",
+    "Table",
+]
 
 _ATTEMPTS: Final = 20
 _LOG: Final = "_delta_log"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A table at one version; its columns include those it is partitioned by."""
+
+    version: int
+    files: tuple[FileRef, ...]
+    schema: pa.Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,13 @@ class Table:
             for ref in files_of(handle)
             if all(ref.partition_values.get(name) == value for name, value in wanted.items())
         )
+
+    def snapshot(self) -> Snapshot | None:
+        """Version, files and columns of one moment; None where the table does not exist."""
+        handle = self._open()
+        if handle is None:
+            return None
+        return Snapshot(int(handle.version()), tuple(files_of(handle)), schema_of(handle))
 
     def schema(self) -> pa.Schema:
         """Columns and types, partition columns included. Raises where the table is absent."""

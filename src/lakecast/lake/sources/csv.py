@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SEPARATORS: Final = (",", ";", "\t", "|")
 _SAMPLE: Final = 1 << 16
-_GROWTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,14 @@ class CsvItem:
         """Blocks of about `piece_bytes` of text.
 
         Raises `DataRefused` where the file is empty, names a column twice, is not in its encoding
-        or has a record longer than four blocks.
+        or has a record longer than a block.
         """
         del scratch
         import pyarrow as pa
 
         try:
-            yield from self._pieces(piece_bytes * _GROWTH if piece_bytes < 1 << 20 else piece_bytes)
+            with self.file.store.reaching():
+                yield from self._pieces(piece_bytes)
         except pa.ArrowInvalid as error:
             raise self._refused(str(error)) from None
         except UnicodeDecodeError as error:
@@ -67,9 +67,12 @@ class CsvItem:
 
     def _pieces(self, block: int) -> Iterator[Piece]:
         names, delimiter = self._header()
-        lines = _Lines()
-        stream = _Watched(self.file)
+        lines, stream = _Lines(), _Watched(self.file)
         reader = _open(stream, _Options(self.encoding, delimiter, block, tuple(names)), lines)
+        if reader.schema.names != names:  # the parser read the header otherwise, and it decides
+            names = self._distinct(reader.schema.names)
+            lines, stream = _Lines(), _Watched(self.file)
+            reader = _open(stream, _Options(self.encoding, delimiter, block, tuple(names)), lines)
         held: pa.RecordBatch | None = None
         yield Piece(self._frame(_nothing(names), lines.number(0)))
         for batch in reader:
@@ -106,11 +109,13 @@ class CsvItem:
             raise self._refused("empty: not even a header line")
         text = sample.decode(self.encoding, errors="replace")
         delimiter = self.delimiter or separator_of(text)
-        names = header_of(text, delimiter)
+        return self._distinct(header_of(text, delimiter)), delimiter
+
+    def _distinct(self, names: list[str]) -> list[str]:
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise self._refused(f"two columns are named `{min(twice)}`")
-        return names, delimiter
+        return names
 
     def _refused(self, what: str) -> DataRefused:
         cure = "check format.encoding and format.delimiter"
@@ -124,17 +129,17 @@ class CsvItem:
 
 
 def separator_of(text: str) -> str:
-    """The delimiter that the header line has most of."""
-    line = text.lstrip("\ufeff").partition("\n")[0]
-    return max(SEPARATORS, key=line.count)
+    """The delimiter that parts the header into most names."""
+    return max(SEPARATORS, key=lambda mark: len(header_of(text, mark)))
 
 
 def header_of(text: str, delimiter: str) -> list[str]:
-    """Names in the first record of a text."""
+    """Names in the first record of a text that is not empty."""
     import csv
     from io import StringIO
 
-    return next(csv.reader(StringIO(text.lstrip("\ufeff")), delimiter=delimiter), [])
+    records = csv.reader(StringIO(text.lstrip("\ufeff")), delimiter=delimiter)
+    return next((record for record in records if record), [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class File:
             text = tag.decode() if isinstance(tag, bytes) else str(tag)
             return xxhash.xxh3_128_hexdigest(f"{text}{self.size}".encode())
         hashed = xxhash.xxh3_128()
-        with self.store.open_input_stream(self.path) as stream:
+        with self.store.reaching(), self.store.open_input_stream(self.path) as stream:
             while block := stream.read(_BLOCK):
                 hashed.update(block)
         return hashed.hexdigest()

@@ -50,7 +50,8 @@ class ParquetItem:
         import pyarrow.parquet as pq
 
         try:
-            with self.file.store.open_input(self.file.path) as source:
+            store = self.file.store
+            with store.reaching(), store.open_input(self.file.path) as source:
                 yield from self._pieces(pq.ParquetFile(source), piece_bytes)
         except pa.ArrowInvalid as error:
             raise DataRefused(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from datetime import time as clock
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROWS: Final = 20_000
+_KNOWN: Final = frozenset({int, float, str, bool, date, datetime, timedelta, clock})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,9 @@ def _series(name: str, values: Sequence[Any]) -> pl.Series:
     """One type a column: mixed ones are texts."""
     plain = [float(v) if isinstance(v, Decimal) else v for v in values]
     kinds = {type(value) for value in plain if value is not None}
+    if not kinds <= _KNOWN:
+        plain = [None if v is None else _text(v) for v in plain]
+        kinds = {str}
     if kinds == {int, float}:
         plain = [None if v is None else float(v) for v in plain]
     elif len(kinds) > 1:

@@ -1,0 +1,151 @@
+"""Pieces of sources: the same rows whatever the size of a piece."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import polars as pl
+import pytest
+
+from lakecast.columns import ROW
+from lakecast.errors import DataRefused, SpecError
+from lakecast.lake.sources import items
+from lakecast.lake.sources import sql as sql_room
+from lakecast.lake.sources.csv import CsvItem
+from lakecast.lake.sources.files import File
+from lakecast.lake.sources.parquet import ParquetItem
+from lakecast.lake.store import Store
+from lakecast.spec.model import Source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Rows = list[tuple[Any, ...]]
+
+
+def csv_item(folder: Path, text: str, encoding: str = "utf-8") -> CsvItem:
+    (folder / "x.csv").write_bytes(text.encode(encoding))
+    size = (folder / "x.csv").stat().st_size
+    return CsvItem(
+        File(store=Store.open(folder), path="x.csv", name="x.csv", size=size), encoding, None
+    )
+
+
+def read(
+    item: Any, folder: Path, block: int
+) -> tuple[list[tuple[Any, ...]], list[tuple[int, str]]]:
+    rows: Rows = []
+    bad: list[tuple[int, str]] = []
+    for piece in item.pieces(folder, block):
+        rows += piece.frame.select(pl.exclude(ROW), ROW).rows()
+        bad += [(row.row, row.text) for row in piece.malformed]
+    return rows, bad
+
+
+@pytest.mark.parametrize("block", [40, 100, 1 << 20])
+def test_rows_and_numbers_do_not_depend_on_the_blocks(tmp_path: Path, block: int) -> None:
+    lines = [f"{i};v{i}" if i % 5 and i % 6 else f"bad {i}" for i in range(1, 200)]
+    item = csv_item(tmp_path, "\n\na;b\n" + "\n".join(lines))
+    rows, bad = read(item, tmp_path, block)
+    assert rows == [(f"{i}", f"v{i}", i) for i in range(1, 200) if i % 5 and i % 6]
+    assert sorted(bad) == [(i, f"bad {i}") for i in range(1, 200) if not i % 5 or not i % 6]
+
+
+def test_only_malformed_lines(tmp_path: Path) -> None:
+    rows, bad = read(csv_item(tmp_path, "a,b\nx\ny\n"), tmp_path, 64)
+    assert rows == []
+    assert bad == [(1, "x"), (2, "y")]
+
+
+def test_a_header_in_quotes_over_two_lines(tmp_path: Path) -> None:
+    item = csv_item(tmp_path, '"a\nb";c\n1;2\n')
+    piece = list(item.pieces(tmp_path, 1 << 20))[-1]
+    assert piece.frame.columns == ["a\nb", "c", ROW]
+    assert piece.frame.row(0) == ("1", "2", 1)
+
+
+def test_utf16(tmp_path: Path) -> None:
+    rows, _ = read(csv_item(tmp_path, "a,b\nmaçã,2\n", "utf-16"), tmp_path, 1 << 20)
+    assert rows == [("maçã", "2", 1)]
+
+
+def test_a_record_longer_than_a_block_is_refused(tmp_path: Path) -> None:
+    item = csv_item(tmp_path, "a,b\n1,2\n" + '3,"' + "x" * 5_000 + "\n" * 50)
+    with pytest.raises(DataRefused, match="too long"):
+        read(item, tmp_path, 200)
+
+
+def test_progress_adds_up_to_the_file(tmp_path: Path) -> None:
+    item = csv_item(tmp_path, "a,b\n" + "1,2\n" * 1_000)
+    assert sum(piece.size for piece in item.pieces(tmp_path, 500)) == item.size
+
+
+def test_parquet_batches(tmp_path: Path) -> None:
+    pl.DataFrame({"a": range(5_000)}).write_parquet(tmp_path / "x.parquet")
+    file = File(store=Store.open(tmp_path), path="x.parquet", name="x", size=1)
+    rows, _ = read(ParquetItem(file), tmp_path, 1)
+    assert rows == [(i, i + 1) for i in range(5_000)]
+
+
+def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 not really")
+    file = File(store=Store.open(tmp_path), path="x.parquet", name="x", size=1)
+    with pytest.raises(DataRefused, match="Parquet"):
+        read(ParquetItem(file), tmp_path, 1)
+
+
+def names(folder: Path, path: str, **more: Any) -> list[str]:
+    return [item.name for item in items(Source(table="t", path=path, **more), folder)]
+
+
+def test_paths(tmp_path: Path) -> None:
+    kept = ("raw/a.csv", "raw/b.CSV", "raw/deep/c.csv", "raw/[x].csv")
+    for name in (*kept, "raw/.hidden.csv", "raw/_temporary/d.csv", "raw/notes.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a\n1\n")
+    assert names(tmp_path, "raw/a.csv") == ["raw/a.csv"]
+    assert names(tmp_path, "raw/?.csv") == ["raw/a.csv"]
+    assert names(tmp_path, "raw/[a-b].csv") == ["raw/a.csv"]
+    assert names(tmp_path, "raw/**/*.csv") == ["raw/[x].csv", "raw/a.csv", "raw/deep/c.csv"]
+    assert names(tmp_path, "raw") == ["raw/[x].csv", "raw/a.csv", "raw/b.CSV", "raw/deep/c.csv"]
+    assert names(tmp_path, "*/a.csv") == ["raw/a.csv"]
+    assert names(tmp_path, "raw/notes.md") == ["raw/notes.md"]
+    assert names(tmp_path / "raw" / "deep", "../a.csv") == ["../a.csv"]
+    assert names(tmp_path / "raw", str(tmp_path / "raw" / "a.csv")) == ["a.csv"]
+    with pytest.raises(SpecError):
+        names(tmp_path, "raw/*.json")
+
+
+def test_a_moved_project_names_its_files_the_same(tmp_path: Path) -> None:
+    for place in ("one", "two"):
+        (tmp_path / place / "raw").mkdir(parents=True)
+        (tmp_path / place / "raw" / "a.csv").write_text("a\n1\n")
+    first, second = (
+        items(Source(table="t", path="raw/*"), tmp_path / p)[0] for p in ("one", "two")
+    )
+    assert first.name == second.name
+    assert first.content(tmp_path) == second.content(tmp_path)
+
+
+def test_types_of_a_database() -> None:
+    rows = [
+        (1, Decimal("1.50"), date(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC), UUID(int=1), 1),
+        (None, None, None, None, None, "x"),
+        (2, Decimal(2), date(2024, 1, 2), None, UUID(int=2), 2.5),
+    ]
+    frame = sql_room._frame(["a", "b", "c", "d", "e", "f"], rows)
+    assert frame["a"].to_list() == [1, None, 2]
+    assert frame["b"].to_list() == [1.5, None, 2.0]
+    assert frame["c"].dtype == pl.Date
+    assert frame["d"][0] == datetime(2024, 1, 1, tzinfo=UTC)
+    assert frame["e"][0] == str(UUID(int=1))
+    assert frame["f"].to_list() == ["1", "x", "2.5"]
+
+
+def test_the_widest_type_of_all_pieces() -> None:
+    wide = sql_room._widest([{"a": pl.Null()}, {"a": pl.Int64()}, {"a": pl.Float64()}])
+    assert wide == {"a": pl.Float64}
+    assert sql_room._widest([{"a": pl.Int64()}, {"a": pl.String()}]) == {"a": pl.String}
