@@ -33,7 +33,7 @@ table = "sales"
 path = "raw/sales*.csv"
 row_key = ["sale_id"]
 [[sources]]
-table = "promotions"
+table = "promo"
 path = "raw/promotions.parquet"
 on = ["category"]
 time = "week"
@@ -276,7 +276,7 @@ def _loads() -> tuple[Load, ...]:
     return (
         Load(table="sales", source="raw/sales_2017.csv", read=1_469_307, landed=1_464_459,
              quarantined=4_848, repaired=204, rules=rules),
-        Load(table="promotions", source="raw/promotions.parquet", read=20_940_529,
+        Load(table="promo", source="raw/promotions.parquet", read=20_940_529,
              landed=20_940_529, quarantined=0),
     )  # fmt: skip
 
