@@ -230,13 +230,13 @@ class Table:
 
     def _open(self, version: int | None = None) -> Any:
         """A fresh handle of delta-rs; None where the table does not exist."""
-        from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
-        options = self.store.storage_options
+        from lakecast.lake.handles import open_handle
+
         try:
             with self.store.reaching():
-                return DeltaTable(self.store.uri(), version=version, storage_options=options)
+                return open_handle(self.store, version)
         except TableNotFoundError:
             return None
 
