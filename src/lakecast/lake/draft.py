@@ -45,8 +45,8 @@ class Reading:
 class Draft:
     """A source that was read: rows that may land and rows set apart, as Arrow files in scratch.
 
-    A file without rows is absent, unless its columns are known. `clock`: some time is more than a
-    date. `sizes`: bytes of each column as read. `keys` holds the landed rows' keys too.
+    `clock`: some time is more than a date. `sizes`: bytes of each column as read. `keys` holds
+    the landed rows' keys too.
     """
 
     kept: Path
@@ -100,6 +100,7 @@ class _Reader:
         self._sizes: Counter[str] = Counter()
         self._rows = Counter[str]()
         self._clock = False
+        self._last: pl.DataFrame | None = None
 
     def take(self, piece: Piece) -> None:
         """One more piece."""
@@ -109,8 +110,9 @@ class _Reader:
         judged = judge(frame, plan, self._facts)
         self._facts = replace(self._facts, aware=judged.aware)
         settled = settle(self._repeated(judged))
+        self._last = self._landing(settled.kept)
         if self._guessed:
-            self._sink.write(self._landing(settled.kept))
+            self._sink.write(self._last)
         self._apart.write(pl.concat([settled.apart, _lines(piece.malformed)]))
         self._tallies = merge(
             [*self._tallies, *settled.tallies, *_malformed(piece.malformed, plan)]
@@ -125,7 +127,9 @@ class _Reader:
             self._sizes[name] += int(frame[name].estimated_size())
 
     def close(self) -> None:
-        """Finish the files."""
+        """Finish the files; without a row the columns at least are told."""
+        if not self._guessed and self._last is not None:
+            self._sink.write(self._last)
         self._sink.close()
         self._apart.close()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lakecast.core.contract.judge import instant
@@ -21,6 +22,7 @@ from lakecast.lake.sources import items
 from lakecast.lake.sources.base import PIECE_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -84,7 +86,7 @@ class _Run:
 
     def source(self, source: Source, plan: Plan) -> None:
         """Every item of a source."""
-        for item in items(source, self.project, since=None):
+        for item in items(source, self.project):
             part = source_part(plan.table, item.name)
             if part in self.seen:
                 raise SpecError(
@@ -93,8 +95,14 @@ class _Run:
                     cure="narrow one of the patterns",
                 )
             self.seen[part] = item.name
-            since = self._since(plan, part) if item.grows else None
-            self._settle(items(source, self.project, since=since)[0] if since else item, plan, part)
+            self._settle(partial(self._beyond, source, item, plan), plan, part)
+
+    def _beyond(self, source: Source, item: Item, plan: Plan) -> Item:
+        """The item as it is to be read now: a growing one beyond what the lake has of it."""
+        if not item.grows:
+            return item
+        since = self._since(plan, source_part(plan.table, item.name))
+        return items(source, self.project, since=since)[0]
 
     def _since(self, plan: Plan, part: str) -> str | None:
         """Where the last load of a growing source ended."""
@@ -110,12 +118,12 @@ class _Run:
             )
         return told.cursor
 
-    def _settle(self, item: Item, plan: Plan, part: str) -> None:
+    def _settle(self, item: Callable[[], Item], plan: Plan, part: str) -> None:
         """Load an item unless the lake has it; start again when another writer interferes."""
         for attempt in range(_ATTEMPTS):
             try:
                 with self.lake.store.scratch() as scratch:
-                    self._once(item, plan, part, scratch)
+                    self._once(item(), plan, part, scratch)
             except Conflict:
                 self.keys.pop(plan.table, None)
                 self.held.pop(plan.table, None)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from lakecast.core.contract.times import to_utc
+from lakecast.lake.narrow import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,8 +81,11 @@ def _first_of(frame: pl.DataFrame) -> pl.Series:
 
 def hashed(values: pl.DataFrame, plan: Plan) -> pl.Series:
     """The keys' hashes, the same for a chunk and for what landed of it."""
-    columns = [_plain(values[name], plan) for name in plan.row_key]
-    return pl.DataFrame(columns).hash_rows(seed=0)
+    zone = plan.writing.timezone
+    keys = plain(values.select(plan.row_key), zone)
+    dates = [name for name, kind in keys.schema.items() if kind == pl.Date]
+    instants = [to_utc(keys[name].cast(pl.Datetime("us")), zone) for name in dates]
+    return keys.with_columns(instants).hash_rows(seed=0)
 
 
 def known(table: Table, live: Live, without: Sequence[LoadId], plan: Plan) -> KeyIndex:
@@ -104,13 +108,3 @@ def _keys(table: Table, path: str, plan: Plan) -> Iterator[pl.DataFrame]:
             batches: Any = parquet.iter_batches(batch_size=_BATCH, columns=list(plan.row_key))
             for batch in batches:
                 yield pl.DataFrame(pl.from_arrow(batch))
-
-
-def _plain(values: pl.Series, plan: Plan) -> pl.Series:
-    """One type a kind, so that narrowing does not change a hash."""
-    kind = values.dtype
-    if kind == pl.Date:
-        return to_utc(values.cast(pl.Datetime("us")), plan.writing.timezone)
-    if kind.is_integer():
-        return values.cast(pl.Int64, strict=False)
-    return values.cast(pl.Float64) if kind.is_float() else values

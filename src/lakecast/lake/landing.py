@@ -48,14 +48,14 @@ def land(lake: Lake, draft: Draft, to: Landing) -> LoadReport:
     staged = _stage(table, draft, schema, to)
     report = _report(table, draft, staged, to)
     _set_apart(lake, draft, to)
-    gone = [file for load in to.replaced for file in to.live.files[load]]
-    loads = (to.live.files.keys() - set(to.replaced)) | {to.load}
+    stay = to.live.files.keys() - set(to.replaced)
+    untyped = to.live.schema is None
     table.commit(
-        add=[staged],
-        remove=gone,
+        add=[staged, *(_empty(table, load, schema) for load in stay if untyped)],
+        remove="all" if untyped else [f for load in to.replaced for f in to.live.files[load]],
         schema=schema,
         partition_by=[LOAD],
-        fingerprint=content_of(loads),
+        fingerprint=content_of(stay | {to.load}),
         metadata={KEY: pack(report)},
         expect_version=to.live.version,
     )
@@ -81,7 +81,7 @@ def tidy(lake: Lake, sources: Collection[str], tables: Collection[str]) -> None:
 
 
 def _schema(draft: Draft, to: Landing) -> pa.Schema:
-    if not draft.kept.exists():  # no rows, and then only a table that exists is told
+    if not draft.landed and to.live.schema is not None:
         return to.live.schema
     rows = pl.scan_ipc(draft.kept)
     found = extremes(rows)
@@ -99,6 +99,11 @@ def _stage(table: Table, draft: Draft, schema: pa.Schema, to: Landing) -> Staged
     batches = _shaped(draft, schema, to.plan.writing.timezone)
     reader = pa.RecordBatchReader.from_batches(own, batches)
     return table.stage(reader, partition={LOAD: str(to.load)}, groups=_GROUP)
+
+
+def _empty(table: Table, load: LoadId, schema: pa.Schema) -> StagedFile:
+    """What keeps a load without rows in a table whose types are only now chosen."""
+    return table.stage(schema.empty_table(), partition={LOAD: str(load)})
 
 
 def _shaped(draft: Draft, schema: pa.Schema, timezone: str) -> Iterator[pa.RecordBatch]:

@@ -54,7 +54,10 @@ class LoadId:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The loads of a table at a version, with their files; no schema where it does not exist."""
+    """The loads of a table at a version, with their files.
+
+    `schema` is None until a row has landed: types are chosen by the first load that has rows.
+    """
 
     version: int = -1
     files: dict[LoadId, list[FileRef]] = field(default_factory=dict)
@@ -79,7 +82,8 @@ def live(table: Table) -> Live:
         load = LoadId.parse(file.partition_values.get(LOAD) or "")
         if load is not None:
             files.setdefault(load, []).append(file)
-    return Live(found.version, files, found.schema)
+    rows = sum(file.rows for file in found.files)
+    return Live(found.version, files, found.schema if rows else None)
 
 
 def content_id(lake: Lake, table: str) -> str:

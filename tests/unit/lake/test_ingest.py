@@ -459,6 +459,20 @@ def test_types_are_few_and_have_room(world: World) -> None:
     assert schema.field(ROW).type == "int64"
 
 
+@pytest.mark.parametrize("first", ["p,t,q,c\n,2024-01-01,1,x\n", "p,t,q,c\nmalformed\n"])
+def test_a_load_without_rows_chooses_no_types(world: World, first: str) -> None:
+    source = f'{SOURCE_LINES}columns.c = {{ role = "past-only" }}'
+    world.write("1.csv", first)
+    assert world.ingest(spec_of(source)).quarantined == 1
+    assert world.rows() == []
+    assert not world.ingest(spec_of(source)).changed
+    world.write("2.csv", "p,t,q,c\na,2024-01-01 10:00,1,5\n")
+    world.ingest(spec_of(source))
+    assert world.rows("t", "c") == [(datetime(2024, 1, 1, 10, tzinfo=UTC), 5.0)]
+    assert len(world.apart()) == 1
+    assert not world.ingest(spec_of(source)).changed
+
+
 def test_new_columns_come_and_absent_ones_are_null(world: World) -> None:
     world.write("1.csv", ONE)
     world.write("2.csv", "p,q,t,new\nc,3,2024-01-03,x\n")
@@ -718,6 +732,26 @@ def test_a_rival_with_the_same_file_lands_it_once(
     report = world.ingest()
     assert not report.changed
     assert len(world.rows()) == 2
+
+
+def test_a_rival_with_the_same_cursor_is_not_read_again(
+    base: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(f'{SQL}\ncursor = "id"')
+    base.ingest(spec)
+    query(base, "INSERT INTO v VALUES (3,'c','2024-01-03',3,NULL)")
+    real, rivals = landing._set_apart, []
+
+    def overtaken(*rest: Any) -> None:
+        real(*rest)
+        if not rivals:
+            rivals.append(True)
+            base.ingest(spec)
+            query(base, "INSERT INTO v VALUES (4,'d','2024-01-04',4,NULL)")
+
+    monkeypatch.setattr(landing, "_set_apart", overtaken)
+    assert base.ingest(spec).read == 1
+    assert base.rows("id") == [(1,), (2,), (3,), (4,)]
 
 
 def test_a_rival_that_never_stops_is_a_conflict(

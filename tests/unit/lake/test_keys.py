@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
 import numpy as np
 import polars as pl
 
-from lakecast.core.contract.plan import Plan
-from lakecast.lake.keys import KeyIndex, repeats
+from lakecast.core.contract.plan import Plan, Writing
+from lakecast.lake.keys import KeyIndex, hashed, repeats
 
 PLAN = Plan(table="sales", required=(), filled=(), row_key=("a", "b"))
 
@@ -40,6 +42,21 @@ def test_the_first_sound_row_of_a_key_counts() -> None:
     index = KeyIndex()
     assert repeats(index, rows, sound, PLAN).to_list() == [False] * 5
     assert repeats(index, rows, sound, PLAN).to_list() == [True, True, True, True, False]
+
+
+def test_a_key_is_the_same_before_and_after_it_landed() -> None:
+    """Naive and whole-day times land as instants and dates."""
+    contract = Plan(
+        table="sales",
+        required=(),
+        filled=(),
+        row_key=("a", "b"),
+        writing=Writing(timezone="America/Sao_Paulo"),
+    )
+    naive = datetime(2018, 11, 4, 10)  # noqa: DTZ001
+    chunk = pl.DataFrame({"a": [naive], "b": [datetime(2018, 11, 4, 3, tzinfo=UTC)]})
+    landed = pl.DataFrame({"a": [naive.replace(hour=12, tzinfo=UTC)], "b": [date(2018, 11, 4)]})
+    assert hashed(chunk, contract).to_list() == hashed(landed, contract).to_list()
 
 
 def test_whole_numbers_of_any_width_are_one_key() -> None:
