@@ -61,7 +61,7 @@ windows = {windows}
 {more}"""
 
 
-def write_project(  # noqa: PLR0913 - what tests vary, all by name
+def write_project(
     folder: Path,
     *,
     days: int = DAYS,
