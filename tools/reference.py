@@ -1,4 +1,4 @@
-"""Write docs/reference from the code: the spec's keys, the commands, the contract's rules.
+"""Write docs/reference from the code: the spec's keys, the commands, rules, features and metrics.
 
 `python tools/reference.py` writes; a test compares what it would write with what is there.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -146,11 +147,109 @@ def commands() -> str:
 
 def rules() -> str:
     """The row rules of the data contract and the findings of the panel."""
-    from lakecast.core.contract import RULES
+    from lakecast.core.contract.rules import RULES
+    from lakecast.core.panel.findings import KINDS
 
-    rows = ["| rule | level | meaning | cure |", "| --- | --- | --- | --- |"]
-    rows += [f"| `{r.name}` | {r.level} | {r.description} | {r.cure} |" for r in RULES]
-    return "\n".join(["# Rules of the data contract", NOTE, *rows, ""])
+    parts = ["# Rules and findings", NOTE, "## Rules of the data contract\n", _RULES]
+    parts.append(
+        _table(
+            ("rule", "level", "meaning", "cure"),
+            [(f"`{r.name}`", r.level, r.description, r.cure) for r in RULES.values()],
+        )
+    )
+    parts += ["## Findings of the panel\n", "None of them removes a row.\n"]
+    parts.append(_table(("finding", "counts"), [(f"`{n}`", text) for n, text in KINDS.items()]))
+    return "\n".join(parts)
+
+
+_RULES = (
+    "The level decides what a row that breaks the rule does: `reject` refuses the whole file, "
+    "`quarantine` sets\nthe row aside, `repair` mends it and keeps the old text in `_repaired`, "
+    "`warn` only counts. Change a level\nunder `contract.levels`.\n"
+)
+
+
+def features() -> str:
+    """The names of features, the parts of the calendar, the defaults of each frequency."""
+    from lakecast.core.features import calendar
+    from lakecast.core.features.defaults import DEFAULTS
+
+    parts = ["# Features", NOTE, _NAMES]
+    rows = [(f"`{name}`", keys, text) for name, keys, text in _PATTERNS]
+    parts.append(_table(("name", "from", "value at period t"), rows))
+    parts += ["## Parts of the calendar\n", _CALENDAR]
+    other = {english: own for own, english in calendar.PORTUGUESE.items()}
+    names = [part for part in calendar.PARTS if part not in calendar.PORTUGUESE]
+    rows = [(f"`{n}`", f"`{other[n]}`" if n in other else "") for n in names]
+    parts.append(_table(("part", "in Portuguese"), rows))
+    parts.append("With `features.holidays`: " + _list(calendar.HOLIDAY_PARTS) + ".\n")
+    parts += ["## Defaults of each frequency\n", _DEFAULTS]
+    heads = ("frequency", "means over", "deviations over", "calendar", "with over a year of data")
+    rows = [
+        (f"`{unit}`", _list(d.means), _list(d.stds), _list(d.parts), _list(d.yearly))
+        for unit, d in DEFAULTS.items()
+    ]
+    parts.append(_table(heads, rows))
+    return "\n".join(parts)
+
+
+_NAMES = (
+    "A feature is called after what it is; `features.names` gives it a name of yours. y is the "
+    "target, x a\ncovariate, w a window, k a lag, s a season, all counted in periods.\n"
+)
+_PATTERNS = (
+    ("lag_K", "`features.lags`", "y[t-k]"),
+    ("rolling_STAT_W_lag_K", "`features.rolling`",
+     "a statistic, or a quantile (`q90`), of y[t-k-w+1 .. t-k]"),
+    ("seasonal_STAT_SxW_lag_K", "`features.seasonal`", "of y[t-k], y[t-k-s], ..: w values"),
+    ("expanding_STAT_lag_K", "`features.expanding`", "of everything up to t-k"),
+    ("ewm_STAT_A_lag_K", "`features.ewm`", "exponentially weighted, newest weight a"),
+    ("trend_W_lag_K", "`features.trend`", "y[t-k] minus the mean of w values up to there"),
+    ("X, X_change", "known-future covariates", "x[t]; x[t] - x[t-1]"),
+    ("X_lag_K, X_rolling_STAT_W_lag_K", "past-only covariates",
+     "as for y; a text is its place among the sorted texts"),
+    ("COLUMN", "`features.static`", "a series or static column, as a category or a number"),
+    ("COLUMN_encoded", "`features.encodings`", "mean of the target over its series, in the fold"),
+    ("pooled_COLUMN_lag_K", "`features.pooled`", "mean over its series in period t-k"),
+)  # fmt: skip
+_CALENDAR = (
+    "In local time (`panel.timezone`); a part of the row's own period, or after `last_` (as in "
+    "`last_weekday`) of\nthe last period that is known. Weekdays count from Monday = 0, "
+    "`weekday_sunday1` from Sunday = 1.\n"
+)
+_DEFAULTS = (
+    "Where the spec names none. Lags follow the horizon: the last values known, then whole "
+    "seasons.\n"
+)
+
+
+def metrics() -> str:
+    """Every metric: how it is called in the report, and what it says."""
+    from lakecast.core.metrics import ABSOLUTE, METRICS
+    from lakecast.report.words import METRICS as WORDS
+
+    rows = [
+        (
+            f"`{name}`",
+            words.title,
+            words.meaning,
+            "yes" if name in METRICS else "",
+            "the median" if name in ABSOLUTE else "",
+        )
+        for name, words in WORDS.items()
+    ]
+    heads = ("metric", "in the report", "meaning", "may be `gate.metric`", "favours")
+    exact = "Exact definitions: [What the numbers mean](../explanation/numbers.md#metrics).\n"
+    return "\n".join(["# Metrics", NOTE, exact, _table(heads, rows)])
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _list(values: Iterable[object]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
 
 
 def undescribed() -> list[str]:
@@ -165,7 +264,13 @@ def undescribed() -> list[str]:
     ]
 
 
-PAGES = {"spec.md": spec, "commands.md": commands, "rules.md": rules}
+PAGES = {
+    "spec.md": spec,
+    "commands.md": commands,
+    "rules.md": rules,
+    "features.md": features,
+    "metrics.md": metrics,
+}
 """File name to what makes the text of every generated page."""
 
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Set:
+class Defaults:
     """Window lengths, number of recent lags, and calendar parts of a frequency."""
 
     means: tuple[int, ...]
@@ -31,13 +31,13 @@ class _Set:
     yearly: tuple[str, ...]
 
 
-_SETS: Final[dict[Unit, _Set]] = {
-    "h": _Set((24, 168), (24, 168), 3, 8760, ("hour", "weekday", "day"), ("month",)),
-    "D": _Set(
+DEFAULTS: Final[dict[Unit, Defaults]] = {
+    "h": Defaults((24, 168), (24, 168), 3, 8760, ("hour", "weekday", "day"), ("month",)),
+    "D": Defaults(
         (7, 14, 28, 56), (7, 28), 3, 365, ("weekday", "day", "is_weekend"), ("week", "month")
     ),
-    "W": _Set((4, 8, 13, 26), (4, 13), 4, 52, ("day",), ("week", "month")),
-    "M": _Set((3, 6, 12), (6, 12), 3, 12, (), ("month", "quarter")),
+    "W": Defaults((4, 8, 13, 26), (4, 13), 4, 52, ("day",), ("week", "month")),
+    "M": Defaults((3, 6, 12), (6, 12), 3, 12, (), ("month", "quarter")),
 }
 _LONG: Final = 60
 """Seasons longer than this get one lag, and only where the series are long enough for it."""
@@ -45,7 +45,7 @@ _LONG: Final = 60
 
 def resolved(features: Features, info: PanelInfo, lead: int) -> Features:
     """The features with absent keys (but `covariates`) filled by the frequency's defaults."""
-    own = _SETS[info.frequency.unit]
+    own = DEFAULTS[info.frequency.unit]
     chosen = _defaults(own, info, lead)
     return Features(
         lags=_or(features.lags, chosen.lags),
@@ -67,14 +67,14 @@ def resolved(features: Features, info: PanelInfo, lead: int) -> Features:
 def season_window(info: PanelInfo) -> int:
     """The window over which covariates are averaged: one short season, else the shortest mean."""
     short = [season for season in _seasons(info) if season <= _LONG]
-    return short[0] if short else _SETS[info.frequency.unit].means[0]
+    return short[0] if short else DEFAULTS[info.frequency.unit].means[0]
 
 
 def _or(given: T | None, otherwise: T | None) -> T | None:
     return otherwise if given is None else given
 
 
-def _defaults(own: _Set, info: PanelInfo, lead: int) -> Features:
+def _defaults(own: Defaults, info: PanelInfo, lead: int) -> Features:
     yearly = own.yearly if _length(info) > 1.1 * own.year else ()
     return Features(
         lags=_lags(own, info, lead),
@@ -94,7 +94,7 @@ def _defaults(own: _Set, info: PanelInfo, lead: int) -> Features:
     )
 
 
-def _lags(own: _Set, info: PanelInfo, lead: int) -> tuple[int, ...]:
+def _lags(own: Defaults, info: PanelInfo, lead: int) -> tuple[int, ...]:
     found = {lead + k for k in range(own.recent)}
     for season in _seasons(info):
         first = _phase(season, lead)
