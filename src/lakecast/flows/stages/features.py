@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from lakecast.errors import SpecError
 from lakecast.lake.lake_panel import LakePanel, open_panel
 
 if TYPE_CHECKING:
+    from lakecast.columns import Columns
     from lakecast.core.block import Block
     from lakecast.core.features import FeaturePlan, FittedPlan
     from lakecast.flows.context import Context
@@ -69,8 +71,6 @@ def plan_of(spec: Spec, panel: LakePanel) -> FeaturePlan:
 
 
 def _bucket(bucket: int, *, lake: Lake, panel: LakePanel, fitted: FittedPlan) -> list[FileRef]:
-    from dataclasses import replace
-
     own = replace(panel, files={bucket: panel.files[bucket]})
     frames = [_frame(block, panel, fitted) for block in own.blocks()]
     rows = pl.concat(frames).to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -89,15 +89,27 @@ def _frame(block: Block, panel: LakePanel, fitted: FittedPlan) -> pl.DataFrame:
         pl.Series(info.columns.time, info.frequency.start(block.ordinals())),
         pl.Series(info.columns.target, block.target.astype(np.float64), nan_to_null=True),
         *(
-            pl.Series(_free(name, info.columns.series), values[:, at], nan_to_null=True)
-            for at, name in enumerate(fitted.plan.names)
+            pl.Series(name, values[:, at], nan_to_null=True)
+            for at, name in enumerate(_names(fitted.plan, info.columns))
         ),
     )
 
 
-def _free(name: str, taken: tuple[str, ...]) -> str:
-    """A category of a series column keeps the column's name apart from the user's values."""
-    return f"{name}_code" if name in taken else name
+def _names(plan: FeaturePlan, columns: Columns) -> list[str]:
+    """Names of the features' columns; one that the table has already gets `_code` behind it.
+
+    That is the category of a series column, which stands beside the user's own values; any other
+    name is the spec's (`features.names`), and the columns it would hide stay readable.
+    """
+    taken = {CODE, BUCKET, columns.time, columns.target, *columns.series}
+    names: list[str] = []
+    for plain in plan.names:
+        name = plain
+        while name in taken:
+            name += "_code"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _schema(panel: LakePanel, plan: FeaturePlan) -> Any:
@@ -110,7 +122,7 @@ def _schema(panel: LakePanel, plan: FeaturePlan) -> Any:
     empty = ids.with_columns(
         time,
         pl.lit(None, pl.Float64).alias(info.columns.target),
-        *(pl.lit(None, pl.Float32).alias(_free(name, names)) for name in plan.names),
+        *(pl.lit(None, pl.Float32).alias(name) for name in _names(plan, info.columns)),
     )
     schema: pa.Schema = empty.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     return schema.append(pa.field(BUCKET, pa.int32()))
