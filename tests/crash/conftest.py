@@ -1,0 +1,17 @@
+"""One run that nobody disturbed, for all comparisons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.crash.traces import Trace, trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def undisturbed(finished: Path) -> Trace:
+    """What a run leaves that was left in peace."""
+    return trace(finished)
