@@ -26,6 +26,11 @@ CV2: Final = 0.49
 DEPTH: Final = 8
 
 _NEVER: Final = 2**30
+# What it takes to end: seasons of zeros (fewer of long ones), and the chance of such a silence.
+_SEASONS: Final = 4
+_LONG: Final = 24
+_LONG_SEASONS: Final = 2
+_CHANCE: Final = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +87,7 @@ def tail_of(state: State, depth: int) -> Tail:
 def classify(tail: Tail, season: int) -> NDArray[np.int8]:
     """[S] index into `CLASSES`.
 
-    *Ended*: sold once, but not for longer than two seasons and four times its usual gap.
+    *Ended*: see `has_ended`.
     *New*: fewer than two seasons of values. *Constant*: one value throughout (zero among them).
     The others by ADI and CV2; one that sold nothing lately and has not ended is intermittent.
     """
@@ -109,9 +114,33 @@ def _variation(y: NDArray[np.float64], sold: NDArray[np.bool_]) -> NDArray[np.fl
 
 
 def has_ended(tail: Tail, season: int) -> NDArray[np.bool_]:
-    """[S] sold once, but silent for longer than two seasons and four usual gaps."""
-    gap = (tail.n - tail.silence) / np.maximum(tail.nonzero, 1)
-    return (tail.nonzero > 0) & (tail.silence > np.maximum(2.0 * season, 4.0 * gap))
+    """[S] sold once, but silent for seasons, and for longer than its own rhythm explains.
+
+    Only zeros count: a null says that nothing could be sold. The tail must hold those seasons.
+    """
+    width = tail.values.shape[1]
+    later = np.arange(width, 0, -1) <= tail.silence[:, None]
+    zeros = (later & (tail.values == 0)).sum(axis=1)
+    quiet = tail.silence - (later & np.isnan(tail.values)).sum(axis=1)
+    long = (zeros >= least_silence(season)) & unlike(tail.nonzero, tail.n - quiet, quiet)
+    return np.asarray((tail.nonzero > 0) & long)
+
+
+def least_silence(season: int) -> int:
+    """Zeros below which no series has ended: four seasons, two where one is over 24 periods."""
+    return (_SEASONS if season <= _LONG else _LONG_SEASONS) * season
+
+
+def unlike(
+    sold: NDArray[np.integer], before: NDArray[np.integer], quiet: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """[S] whether the rhythm of k sales in m values makes s values without a sale unlikely.
+
+    With a rate of density Gamma(k, m) their chance is (m / (m + s)) ** k (Lomax, 1954); below 1%
+    it is unlikely. So it takes a hundred zeros after a single sale, nineteen after two in a row.
+    """
+    k = np.maximum(sold, 1)
+    return np.asarray(k * np.log1p(quiet / np.maximum(before, k)) > -np.log(_CHANCE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

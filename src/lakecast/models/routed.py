@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from lakecast.core.classes import has_ended, tail, tail_of
+from lakecast.core.classes import DEPTH, has_ended, tail, tail_of
 from lakecast.models.baselines import SeasonalMean, mean
 from lakecast.models.codec import Stored, write
 from lakecast.models.protocol import Answer
@@ -83,8 +83,8 @@ class Prior:
 def _add(sums: Mapping[str, NDArray[np.float64]], block: Block, info: PanelInfo) -> None:
     if not block.codes.size:
         return
-    recent = tail(block, _RECENT * info.season)
-    level = mean(recent.values)
+    recent = tail(block, DEPTH * info.season)
+    level = mean(recent.values[:, -_RECENT * info.season :])
     live = ~np.isnan(level) & ~has_ended(recent, info.season)
     for name, held in sums.items():
         codes = np.nan_to_num(block.statics[name], nan=-1.0).astype(np.int64)
@@ -143,7 +143,7 @@ class Routed:
         silent = np.isnan(level[:, 0])
         baseline = np.where(silent[:, None], average, baseline)
         few = self.lead + (self.season if self.season <= _LONG else self.season // 4)
-        ended = has_ended(tail_of(state, 1), self.season) & (_zeros(recent) > 2 * self.season)
+        ended = has_ended(tail_of(state, self.fallback.memory), self.season)
         return [
             ("baseline", missing, baseline),
             ("constant", _constant(recent, state), level),
@@ -180,12 +180,6 @@ class Routed:
 
 def _wide(values: NDArray[np.float64], future: Future) -> NDArray[np.float64]:
     return np.repeat(values[:, None], future.horizon, axis=1)
-
-
-def _zeros(recent: NDArray[np.float32]) -> NDArray[np.int64]:
-    """[S] zeros since the last sale. Nulls are not among them: out of stock is not ended."""
-    later = np.flip(np.cumsum(np.flip((recent != 0) & ~np.isnan(recent), axis=1), axis=1), axis=1)
-    return np.asarray(((later == 0) & (recent == 0)).sum(axis=1))
 
 
 def _constant(recent: NDArray[np.float32], state: State) -> NDArray[np.bool_]:

@@ -31,7 +31,7 @@ EXAMPLES = {
     "intermittent": [0.0, 5.0] * 20,
     "lumpy": [0.0, 1.0, 0.0, 30.0, 0.0, 1.0, 0.0, 1.0] * 5,
     "new": [5.0] * 7,
-    "ended": [5.0, 6.0] * 15 + [0.0] * 10,
+    "ended": [5.0, 6.0] * 12 + [0.0] * 16,
     "constant": [3.0] * N,
 }
 
@@ -51,15 +51,36 @@ def test_the_borders_of_syntetos_boylan_and_croston() -> None:
     assert name(([0.0, 5.0, 6.0, 5.0, 6.0]) * 8) == "smooth"  # ADI 5/4
 
 
-def test_a_slow_seller_is_not_ended_within_four_of_its_gaps() -> None:
-    slow = (
-        [0.0] * 9
-        + [
-            5.0,
-        ]
-    ) * 4
-    assert name(slow[5:] + [0.0] * 5) != "ended"
-    assert name([5.0] * 5 + [0.0] * (N - 5)) == "ended"
+def ended(values: list[float], season: int = 4) -> bool:
+    found = classes.tail(block(values, cutoff=len(values) - 1), 8 * season)
+    return bool(classes.has_ended(found, season)[0])
+
+
+def test_a_series_ends_after_four_seasons_of_zeros() -> None:
+    assert not ended([5.0, 6.0] * 12 + [0.0] * 15)
+    assert ended([5.0, 6.0] * 12 + [0.0] * 16)
+
+
+def test_a_series_with_a_long_season_ends_after_two() -> None:
+    assert not ended([5.0] * 60 + [0.0] * 103, season=52)
+    assert ended([5.0] * 60 + [0.0] * 104, season=52)
+
+
+@pytest.mark.parametrize("nulls", [5, 16, 40])
+def test_nulls_are_no_silence(nulls: int) -> None:
+    assert not ended([5.0, 6.0] * 12 + [0.0] * 15 + [float("nan")] * nulls)
+
+
+def test_a_slow_seller_ends_when_its_rhythm_does_not_explain_the_silence() -> None:
+    """Four sales in 31 values: (31 / (31 + s)) ** 4 is below 0.01 from s = 68 on."""
+    slow = [5.0, *[0.0] * 9] * 3 + [5.0]
+    assert not ended(slow + [0.0] * 67)
+    assert ended(slow + [0.0] * 68)
+
+
+def test_a_single_sale_tells_of_no_rhythm() -> None:
+    assert not ended([5.0] + [0.0] * 98)
+    assert ended([5.0] + [0.0] * 100)
 
 
 def test_ordinals_do_not_move_the_class() -> None:

@@ -65,12 +65,13 @@ VARIED = [1.0, 2, 3, 4, 5, 6, 7] * 9
         ([3.5, NULL] * 30, "constant", 3.5),
         ([0.0] * 60, "constant", 0.0),
         ([9.0, *[3.5] * 56], "constant", 3.5),  # the eight seasons held say it
-        (VARIED + [0.0] * 15, "ended", 0.0),
-        (VARIED + [0.0] * 14, "model", 77.0),
-        ([4.0, *[0.0] * 29] * 4 + [0.0] * 60, "model", 77.0),  # its usual gap is 30
-        ([4.0, *[0.0] * 29] * 4 + [0.0] * 100, "ended", 0.0),
+        (VARIED + [0.0] * 28, "ended", 0.0),
+        (VARIED + [0.0] * 27, "model", 77.0),  # four weeks, no less
+        ([4.0, *[0.0] * 29] * 4 + [0.0] * 100, "model", 77.0),  # it sold four times, a month apart
+        ([4.0, *[0.0] * 29] * 4 + [0.0] * 170, "ended", 0.0),
         ([*VARIED, *[NULL] * 40], "model", 77.0),  # out of stock is not ended
-        ([*VARIED, *[0.0] * 15, *[NULL] * 9], "ended", 0.0),
+        ([*VARIED, *[0.0] * 27, *[NULL] * 9], "model", 77.0),
+        ([*VARIED, *[0.0] * 28, *[NULL] * 9], "ended", 0.0),
     ],
 )
 def test_rules(values: list[float], source: str, expected: float) -> None:

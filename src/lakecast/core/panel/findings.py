@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from lakecast.columns import BUCKET, CODE, OBSERVED
+from lakecast.core.classes import least_silence, unlike
 from lakecast.core.panel.plan import TARGET
 from lakecast.core.panel.rows import PERIOD
 from lakecast.core.panel.survey import HIGH, LOW
@@ -121,18 +122,19 @@ def bucket_findings(
     """Findings about each series that is in the panel; `past` are its rows, without gaps."""
     grid, season = shape.grid, plan.season
     silent = grid.last - shape.last.astype(np.int64)
-    usual = (shape.last - grid.first) / np.maximum(shape.sold - 1, 1)
+    before = shape.last.astype(np.int64) - grid.first + 1
+    ended = (silent >= least_silence(season)) & unlike(shape.sold, before, silent)
     said = {
         "gaps": grid.totals(~past[OBSERVED].to_numpy()),
         "short": np.where(grid.lengths < 2 * season, grid.lengths, 0),
         "constant": np.where(_constant(past, grid), grid.lengths, 0),
-        "ended": np.where(silent > np.maximum(2 * season, 4 * usual), silent, 0),
+        "ended": np.where(ended, silent, 0),
     }
     words = {
         "gaps": pl.format("periods without rows, taken as: {}", pl.lit(plan.panel.gaps)),
         "short": pl.lit(f"fewer than two seasons of {season}"),
         "constant": pl.lit("always the same value"),
-        "ended": pl.lit("nothing sold for longer than two seasons and four usual gaps"),
+        "ended": pl.lit("nothing sold for seasons, and for longer than its sales before explain"),
     }
     found = [
         _counted(kind, grid, said[kind], roster).pipe(_worded, words[kind], plan) for kind in said

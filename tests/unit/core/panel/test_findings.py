@@ -39,7 +39,7 @@ def test_a_healthy_panel_has_no_findings() -> None:
         ("gaps", [*every(30), *every(40, start=33)], 3),
         ("short", every(40, start=30), 10),
         ("constant", [(d, 2.0) for d in range(40)], 40),
-        ("ended", every(20), 20),
+        ("ended", every(11), 29),
         ("no_sale", [(3, 0.0)], 1),
     ],
 )
