@@ -32,7 +32,7 @@ _PER_HORIZON: Final = 8
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Periods:
     """How time is cut. `written` is the zone of times that carry none; `length` the number of
-    periods from the first to the last.
+    periods from the first to the last; `own` cuts as finely as the rows come, whatever was asked.
     """
 
     frequency: Choice[str]
@@ -42,6 +42,7 @@ class Periods:
     horizon: Choice[int]
     length: int
     clock: Clock
+    own: Clock
 
     @property
     def words(self) -> str:
@@ -56,7 +57,8 @@ def periods(look: Look, time: str, wishes: Wishes) -> Periods:
     """
     zone = _zone(look, time, wishes.timezone)
     local = zone.value if look.zoned(time) else "UTC"  # the rows hold zoneless times as UTC
-    frequency = _asked(wishes.frequency) or frequency_of(look.rows[time], time, local)
+    own = frequency_of(look.rows[time], time, local)
+    frequency = _asked(wishes.frequency) or own
     clock = Clock(Frequency(frequency.value), local)
     first, last = clock.ordinals(pl.Series(time, [look.rows[time].min(), look.latest(time)]))
     length = int(last - first) + 1
@@ -69,6 +71,7 @@ def periods(look: Look, time: str, wishes: Wishes) -> Periods:
         horizon=_horizon(unit, length, wishes.horizon),
         length=length,
         clock=clock,
+        own=Clock(Frequency(own.value), local),
     )
 
 

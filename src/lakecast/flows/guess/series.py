@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lakecast.flows.guess.periods import Periods
 
 PERIOD: Final = "_period"
+_OWN: Final = "_own_period"
 _ENOUGH: Final[dict[Unit, int]] = {"h": 48, "D": 20, "W": 10, "M": 6}
 """Periods with sales that the mean series must have."""
 _ACTIVE: Final = 0.2
@@ -39,7 +40,7 @@ class Grain:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """Rows to count: the candidates' columns and `_period`."""
+    """Rows to count: the candidates' columns, `_period` and `_own_period`."""
 
     frame: pl.DataFrame
     length: int
@@ -56,9 +57,10 @@ class Rows:
             active=cells / (count * self.length),
         )
 
-    def cells(self, columns: Sequence[str]) -> int:
-        """Combinations of a series and a period."""
-        return self.frame.select([*columns, PERIOD]).n_unique()
+    def tells_apart(self, columns: Sequence[str]) -> bool:
+        """Whether nearly no two rows share these columns and a period of the table's own."""
+        cells = self.frame.select([*columns, _OWN]).n_unique()
+        return cells >= _ONE_ROW * self.frame.height
 
 
 def series_columns(
@@ -90,7 +92,8 @@ def series_columns(
 
 def _rows(frame: pl.DataFrame, time: str, periods: Periods) -> Rows:
     there = frame.filter(pl.col(time).is_not_null())
-    ordinals = pl.Series(PERIOD, periods.clock.ordinals(there[time]))
+    clocks = {PERIOD: periods.clock, _OWN: periods.own}
+    ordinals = [pl.Series(name, clock.ordinals(there[time])) for name, clock in clocks.items()]
     enough = min(_ENOUGH[periods.clock.frequency.unit], max(1, periods.length // 3))
     return Rows(frame=there.with_columns(ordinals), length=periods.length, enough=enough)
 
@@ -102,7 +105,7 @@ def _candidates(rows: Rows, taken: Sequence[str]) -> Iterator[str]:
         name
         for name in rows.frame.columns
         if name not in taken
-        and name != PERIOD
+        and name not in (PERIOD, _OWN)
         and is_key(name)
         and (kinds[name] == pl.String or _named_number(name))
         and _useful(rows.frame[name])
@@ -134,8 +137,7 @@ def _rank(name: str) -> int:
 
 def _panel_keys(rows: Rows, candidates: Sequence[str]) -> tuple[str, ...]:
     """The columns that tell a table's rows of one period apart; empty where none do."""
-    height = rows.frame.height
-    if rows.cells(candidates) < _ONE_ROW * height:
+    if not rows.tells_apart(candidates):
         return ()
     keys = list(candidates)
     count = rows.grain(keys).count

@@ -18,7 +18,7 @@ QUANTITY: Final = _set(
     "demanda pecas pieces y"
 )
 MONEY: Final = _set(
-    "valor receita revenue sales vendas venda amount total faturamento turnover gmv montante value "
+    "valor receita revenue sales vendas amount total faturamento turnover gmv montante value "
     "subtotal"
 )
 PRICE: Final = _set("preco precos price unitario cost custo")
@@ -72,10 +72,10 @@ _PORTUGUESE: Final = _set(
 
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a column's name, lower case, without accents; `StockCode` has two."""
-    split = _CAMEL.sub(" ", name)
-    plain = unicodedata.normalize("NFKD", split).casefold()
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return tuple(word for word in re.split(r"[^a-z0-9]+", plain) if word)
+    parts = unicodedata.normalize("NFKD", name)
+    plain = "".join(c for c in parts if not unicodedata.combining(c))
+    split = _CAMEL.sub(" ", plain).casefold()
+    return tuple(word for word in re.split(r"[^a-z0-9]+", split) if word)
 
 
 def says(name: str, vocabulary: frozenset[str]) -> bool:
@@ -90,7 +90,8 @@ def is_price(name: str) -> bool:
 
 def is_money(name: str) -> bool:
     """Whether the name speaks of money taken."""
-    return says(name, MONEY) and not (
+    told = says(name, MONEY) or words_of(name) == ("venda",)
+    return told and not (
         is_price(name) or is_quantity(name) or says(name, PROMOTION | _SIDE) or is_code(name)
     )
 

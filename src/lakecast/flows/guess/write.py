@@ -25,6 +25,7 @@ from lakecast.flows.guess.look import Look, look_at, look_at_query
 from lakecast.flows.guess.oddities import cancellations, country, negatives, row_key
 from lakecast.flows.guess.periods import Periods, periods
 from lakecast.flows.guess.series import Grain, series_columns
+from lakecast.flows.guess.words import is_price
 from lakecast.spec import Covariate, loads
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _panel_lines(guess: _Guess) -> Iterator[str]:
     yield text.line("target", text.quoted(amounts.target.value), amounts.target.why)
     if amounts.revenue:
         yield text.line("revenue", text.quoted(amounts.revenue.value), amounts.revenue.why)
-    if amounts.target.value == amounts.price:
+    if is_price(amounts.target.value):
         yield text.comment(
             text.line("aggregate", '"count"', "forecasts the number of rows instead")
         )
