@@ -43,6 +43,7 @@ def _context(data: ReportData, curves: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **_top(data, curves),
         "leaderboard": tables.leaderboard(data),
+        "settings": tables.settings(data),
         "metrics": [words.METRICS[name] for name in tables.known_metrics(data.leaderboard)],
         "horizons": tables.horizons(data, charts.lines_of(data)),
         "segments": tables.segments(data),

@@ -151,18 +151,18 @@ def sizes(data: ReportData) -> Table:
         )
         for item in order
     ]
-    heads = (Head("Column"), Head("Type"), Head("Bytes a value, read", numeric=True),
-             Head("narrowed", numeric=True), Head("Change", numeric=True))  # fmt: skip
-    return capped("Memory of each column", heads, rows)
+    heads = (Head("Column"), Head("Type"), Head("Bytes a value, as read", numeric=True),
+             Head("in the lake", numeric=True), Head("Change", numeric=True))  # fmt: skip
+    return capped("Size of each column", heads, rows)
 
 
 def total_size(data: ReportData) -> str:
-    """One sentence on the memory of all columns, empty where nothing was measured."""
+    """One sentence on the size of all columns, empty where nothing was measured."""
     before = sum(item.before for item in data.sizes)
     after = sum(item.after for item in data.sizes)
     if not before:
         return ""
     return (
-        f"All columns together take {words.size(after)} in memory instead of "
-        f"{words.size(before)} ({words.percent(after / before - 1, sign=True)})."
+        f"All columns together take {words.size(after)} in the lake; as read they take "
+        f"{words.size(before)} in memory ({words.percent(after / before - 1, sign=True)})."
     )

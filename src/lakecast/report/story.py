@@ -245,4 +245,18 @@ _STEPS = (
 def verdict(data: ReportData) -> tuple[tuple[str, str], ...]:
     """The decision's lines as (term, text); the term is empty where a line has none."""
     parts = (re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in data.decision.reasons)
-    return tuple((part[0], part[1]) if len(part) == 2 else ("", part[0]) for part in parts)
+    return tuple(_told(*part) if len(part) == 2 else ("", part[0]) for part in parts)
+
+
+def _told(term: str, text: str) -> tuple[str, str]:
+    """A line of the gate in the page's own words: who, in which metric, how much."""
+    if term in ("challenger", "champion"):
+        text = words.candidate(text)
+    if term == "decision":
+        text = text.partition(" (")[0]
+    known = words.METRICS.get(term)
+    said = _TERMS.get(term) or (known.title if known else term.capitalize())
+    return said, text.replace("-", "\N{MINUS SIGN}") if term in ("difference", "bias") else text
+
+
+_TERMS = {"decision": "Gate", "challenger": "Candidate", "champion": "Judged against"}

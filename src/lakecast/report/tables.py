@@ -69,10 +69,16 @@ def leaderboard(data: ReportData) -> Table:
     rows = []
     for row in frame.iter_rows(named=True):
         cells = [_named(row), *(words.metric(name, row[name]) for name in shown)]
-        cells += [words.percent(gain(data, row), sign=True), params(row.get("best_params"))]
+        cells.append(words.percent(gain(data, row), sign=True))
         rows.append(Row(tuple(cells), mark(row, data)))
-    heads += [Head("Settings found")]
     return Table("All candidates and their errors in the backtest", tuple(heads), tuple(rows))
+
+
+def settings(data: ReportData) -> Table:
+    """What was found for each candidate that has parameters, in the leaderboard's order."""
+    found = [(row, params(row.get("best_params"))) for row in ranked(data).iter_rows(named=True)]
+    rows = (Row((words.candidate(row[CANDIDATE]), text)) for row, text in found if text)
+    return Table("Settings of the candidates", (Head("Candidate"), Head("Settings")), tuple(rows))
 
 
 def gain(data: ReportData, row: dict[str, Any]) -> float | None:

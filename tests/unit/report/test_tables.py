@@ -54,11 +54,13 @@ def test_the_leaderboard_is_ranked_and_marked(full: ReportData) -> None:
     table = tables.leaderboard(shuffled)
     assert [head.title for head in table.heads] == [
         "Candidate", "RMSSE", "MASE", "RMSE", "MAE", "WAPE", "Bias", "R²", "Coverage", "Gain",
-        "Settings found",
     ]  # fmt: skip
     assert cells(table)[0] == (
         "Gradient boosting (direct)", "0.712", "0.726", "17.2", "7.97", "19.2%", "1.1%", "0.929",
-        "80.7%", "+15.0%", "rounds 300, leaves 31",
+        "80.7%", "+15.0%",
+    )  # fmt: skip
+    assert cells(tables.settings(shuffled))[0] == (
+        "Gradient boosting (direct)", "rounds 300, leaves 31",
     )  # fmt: skip
     assert [row.mark for row in table.rows] == ["champion", *[""] * 5, *["baseline"] * 5]
     assert cells(table)[-1][0] == "Naive"
@@ -187,7 +189,8 @@ def test_stages_and_sizes(full: ReportData) -> None:
         ("sales.b", "int16", "8", "8", "0.0%"),
     ]
     assert ledger.total_size(data) == (
-        "All columns together take 100 B in memory instead of 160 B (\u221237.5%)."
+        "All columns together take 100 B in the lake; as read they take 160 B in memory "
+        "(\u221237.5%)."
     )
     assert ledger.total_size(replace(data, sizes=())) == ""
 
@@ -219,11 +222,25 @@ def test_the_held_back_check_by_hand() -> None:
 
 
 def test_the_verdict_is_split_into_terms(full: ReportData) -> None:
-    reasons = ("decision    passed (first)", "because  one; two  three", "a plain line")
+    reasons = (
+        "decision    passed (first)",
+        "challenger  linear_regression/direct",
+        "champion    seasonal_naive",
+        "rmsse       0.7 against 0.8",
+        "difference  -12.5%, 95% interval -20.0% to -5.0%",
+        "because  one-off; two  three",
+        "a plain line",
+    )
     data = replace(full, decision=replace(full.decision, reasons=reasons))
     assert story.verdict(data) == (
-        ("decision", "passed (first)"), ("because", "one; two  three"), ("", "a plain line"),
-    )  # fmt: skip
+        ("Gate", "passed"),
+        ("Candidate", "Linear regression (direct)"),
+        ("Judged against", "Seasonal naive"),
+        ("RMSSE", "0.7 against 0.8"),
+        ("Difference", "−12.5%, 95% interval −20.0% to −5.0%"),  # noqa: RUF001
+        ("Because", "one-off; two  three"),
+        ("", "a plain line"),
+    )
 
 
 def test_residuals_by_hand() -> None:

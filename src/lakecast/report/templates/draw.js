@@ -113,8 +113,8 @@ function swatch(mark) {
   const root = svg("svg", { viewBox: "0 0 27 13", "aria-hidden": "true" });
   if (mark.startsWith("bar")) root.append(svg("rect", { width: 27, height: 12, rx: 2, class: mark }));
   else if (mark === "c-band") root.append(svg("rect", { width: 27, height: 13, class: mark }));
-  else if (mark === "c-kept") root.append(svg("circle", { cx: 13, cy: 6.5, r: 4, class: `dot ${mark}` }));
   else root.append(svg("path", { d: "M1 6.5H26", class: `line ${mark}` }));
+  if (mark === "c-kept") root.append(svg("circle", { cx: 13, cy: 6.5, r: 3.2, class: `dot ${mark}` }));
   return root;
 }
 

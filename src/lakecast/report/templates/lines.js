@@ -116,16 +116,16 @@ function rule(root, plot, x, height) {
   text(root, here - 5, 13, plot.rule.label, { "text-anchor": "end" });
 }
 
+// A line; with dots on it where it asks for them and there is room, or where one value stands alone.
 function drawn(line, x, y, from) {
-  if (!line.dots) {
-    // One value alone has no line: it is a dot.
-    const alone = line.values.filter((v) => v !== null).length === 1;
-    if (!alone) return [svg("path", { d: path(line.values, x, y, from), class: `line ${line.mark}` })];
-  }
-  const r = Math.max(1.5, Math.min(3.4, 0.45 * (x(from + 1) - x(from)))).toFixed(1);
-  return line.values.flatMap((v, k) => (v === null ? [] : [
+  const gap = x(from + 1) - x(from);
+  const root = [svg("path", { d: path(line.values, x, y, from), class: `line ${line.mark}` })];
+  const alone = line.values.filter((v) => v !== null).length === 1;
+  if (!alone && !(line.dots && gap > 4)) return root;
+  const r = Math.max(1.5, Math.min(3.2, 0.35 * gap)).toFixed(1);
+  return root.concat(line.values.flatMap((v, k) => (v === null ? [] : [
     svg("circle", { cx: x(from + k).toFixed(1), cy: y(v).toFixed(1), r, class: `dot ${line.mark}` }),
-  ]));
+  ])));
 }
 
 function crosshair(box, root, plot, x, y, height) {

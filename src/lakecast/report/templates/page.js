@@ -20,7 +20,7 @@ function timePlot(series, from, to) {
       { name: "Sold", mark: "c-history", values: part(series.h) },
       { name: "Backtest", mark: "c-backtest", values: part(series.b) },
       { name: "Forecast", mark: "c-forecast", values: part(series.f) },
-      { name: "Kept back", mark: "c-kept", values: part(series.a), dots: true },
+      { name: "Sold (kept back)", mark: "c-kept", values: part(series.a), dots: true },
     ],
   };
 }
