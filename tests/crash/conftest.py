@@ -15,3 +15,13 @@ if TYPE_CHECKING:
 def undisturbed(finished: Path) -> Trace:
     """What a run leaves that was left in peace."""
     return trace(finished)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow store without anything in it, because setting one up takes seconds."""
+    from lakecast.registry.tracking import open_tracking
+
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    open_tracking(f"sqlite:///{path}", "set-up")
+    return path

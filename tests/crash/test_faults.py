@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.crash.traces import Trace, compare, trace
-from tests.projects import write_project
+from tests.crash.traces import Trace, compare, fresh, trace
 
 from lakecast import Project
 from lakecast.lake.store import Store
@@ -124,25 +123,6 @@ def _below(folder: str, rest: str) -> str:
         return folder
     name = rest.removesuffix(".json")
     return "notes/training" if name.startswith("training-") else f"notes/{name}"
-
-
-@pytest.fixture(scope="module")
-def prepared(finished: Path) -> Path:
-    """An MLflow store without anything in it, because setting one up takes seconds."""
-    from lakecast.registry.tracking import open_tracking
-
-    path = finished.parent / "empty-mlflow.db"
-    if not path.exists():
-        open_tracking(f"sqlite:///{path}", "set-up")
-    return path
-
-
-def fresh(folder: Path, prepared: Path) -> Path:
-    import shutil
-
-    made = write_project(folder)
-    shutil.copy(prepared, made / "mlflow.db")
-    return made
 
 
 def test_every_door_is_in_the_list(tmp_path: Path, prepared: Path) -> None:

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.crash.traces import Trace, compare, trace
+from tests.crash.traces import Trace, compare, fresh, trace
 from tests.projects import write_project
 
 from lakecast import Project
@@ -26,7 +26,7 @@ POINTS = (
     "lake/sales/_delta_log/00000000000000000000.json",
     "lake/work/*/*.parquet",
     "lake/models/*.zip",
-    "mlartifacts/*/*/artifacts/model/MLmodel",
+    "mlartifacts/**/MLmodel",
     "lake/promotions/_delta_log/00000000000000000000.json",
 )
 
@@ -52,14 +52,16 @@ def kill(process: subprocess.Popen[str]) -> None:
 def until(process: subprocess.Popen[str], folder: Path, pattern: str) -> None:
     """Wait until the path is there; fails when the process ends without it."""
     while not next(folder.glob(pattern), None):
-        assert process.poll() is None, f"ended without {pattern}"
+        if process.poll() is not None:
+            out, err = process.communicate()
+            pytest.fail(f"ended without {pattern}: {out}{err}")
         time.sleep(0.002)
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.split("/")[1])
-def test_killed_at_a_point(point: str, tmp_path: Path, undisturbed: Trace) -> None:
-    folder = write_project(tmp_path / "p")
+@pytest.mark.parametrize("point", POINTS, ids=["sales", "work", "bundle", "model", "promotion"])
+def test_killed_at_a_point(point: str, tmp_path: Path, prepared: Path, undisturbed: Trace) -> None:
+    folder = fresh(tmp_path / "p", prepared)
     running = start(folder)
     until(running, folder, point)
     kill(running)
@@ -111,9 +113,9 @@ def test_a_dead_holders_lease_is_taken_over_at_once(project: Path) -> None:
 
 @pytest.mark.crash
 def test_of_two_runs_one_waits_and_one_is_told_who_works(
-    tmp_path: Path, undisturbed: Trace
+    tmp_path: Path, prepared: Path, undisturbed: Trace
 ) -> None:
-    folder = write_project(tmp_path / "p")
+    folder = fresh(tmp_path / "p", prepared)
     first = start(folder)
     until(first, folder, "lake/sales/_delta_log/*.json")
     second, third = start(folder), start(folder, "--wait", "100")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from tests.projects import write_project
 
 from lakecast import Project
 from lakecast.flows.stages.training import COMPARISON, last_note
@@ -51,6 +53,13 @@ def trace(folder: Path) -> Trace:
         },
         mlflow=_mlflow(folder / "mlflow.db"),
     )
+
+
+def fresh(folder: Path, prepared: Path) -> Path:
+    """A new project with an MLflow store that is set up already."""
+    made = write_project(folder)
+    shutil.copy(prepared, made / "mlflow.db")
+    return made
 
 
 def compare(mine: Trace, other: Trace) -> None:
