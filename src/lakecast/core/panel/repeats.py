@@ -30,6 +30,12 @@ def split_keys(piece: pl.DataFrame, key: Sequence[str], buckets: int) -> dict[in
 
 
 def superseded(parts: Iterable[pl.DataFrame], key: Sequence[str]) -> pl.DataFrame:
-    """(`_load`, `_row`) of all rows but the last of each key, parts and rows in their order."""
-    rows = pl.concat(list(parts))
+    """(`_load`, `_row`) of all rows but the last of each key, parts and rows in their order.
+
+    No part, no row: a small table leaves buckets of keys empty.
+    """
+    every = list(parts)
+    if not every:
+        return pl.DataFrame(schema={LOAD: pl.String(), ROW: pl.Int64()})
+    rows = pl.concat(every)
     return rows.filter(~pl.struct(key).is_last_distinct()).select(LOAD, ROW)
