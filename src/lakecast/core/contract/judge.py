@@ -147,9 +147,26 @@ def _kind(values: pl.Series, plan: Plan) -> Kind:
 
 
 def _plain(chunk: pl.DataFrame) -> pl.DataFrame:
-    """Categories as the texts they are."""
+    """Categories and bytes as the texts they are, durations as ISO 8601."""
     coded = [n for n, kind in chunk.schema.items() if kind in (pl.Categorical, pl.Enum)]
-    return chunk.with_columns(pl.col(coded).cast(pl.String)) if coded else chunk
+    spans = [n for n, kind in chunk.schema.items() if kind == pl.Duration]
+    packed = [n for n, kind in chunk.schema.items() if kind == pl.Binary]
+    if not coded and not spans and not packed:
+        return chunk
+    return chunk.with_columns(
+        pl.col(coded).cast(pl.String),
+        pl.col(spans).dt.to_string("iso"),
+        *(_decoded(chunk[name]) for name in packed),
+    )
+
+
+def _decoded(packed: pl.Series) -> pl.Series:
+    """Bytes as text, for older writers of Parquet mark no text as such; the rest is escaped."""
+    try:
+        return packed.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        texts = [None if v is None else v.decode(errors="backslashreplace") for v in packed]
+        return pl.Series(packed.name, texts, dtype=pl.String)
 
 
 def _nulled(raw: pl.DataFrame, plan: Plan, *, textual: bool) -> pl.DataFrame:
@@ -240,6 +257,6 @@ def _timely(times: Times, plan: Plan, facts: Facts, aware: bool | None) -> Itera
     if aware is not None:
         unlike = (times.aware != aware) & times.utc.is_not_null()
         yield finding("mixed_timezone", name, unlike, plan)
-    if facts.as_of is not None:
+    if facts.as_of is not None and not plan.ahead:
         future = times.utc > instant(facts.as_of, plan.zone)
         yield finding("future", name, future & ~absurd, plan)

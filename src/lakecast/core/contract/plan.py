@@ -34,7 +34,8 @@ class Plan:
 
     `required` columns must be in the file, `filled` ones in every row. `numbers` are read as
     float64; `guessed` are covariates whose kind the first load decides. All else stays as it
-    came. `zone` is the panel's, in which `as_of` without a zone and dates are meant.
+    came. `zone` is the panel's, in which `as_of` without a zone and dates are meant. `ahead`: the
+    source states the future, so its times may lie after `as_of`.
     """
 
     table: str
@@ -53,6 +54,7 @@ class Plan:
     earliest: date = date(1990, 1, 1)
     bounds: Mapping[str, Bound] = field(default_factory=dict)
     levels: Mapping[str, Level] = field(default_factory=dict)
+    ahead: bool = False
 
     @property
     def declared(self) -> tuple[str, ...]:
@@ -127,6 +129,7 @@ def _covariates(spec: Spec, source: Source) -> Plan:
         zone=spec.panel.timezone,
         earliest=spec.contract.earliest,
         levels=spec.contract.levels,
+        ahead=any(column.role == "known-future" for column in source.columns.values()),
     )
 
 
@@ -145,8 +148,7 @@ def _numeric(source: Source) -> tuple[str, ...]:
     return tuple(
         name
         for name, column in source.columns.items()
-        if column.aggregate in _SUMS
-        or (column.missing is not None and column.aggregate != "count")
+        if column.aggregate in _SUMS or (column.missing is not None and column.aggregate != "count")
     )
 
 

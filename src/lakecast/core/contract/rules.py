@@ -86,7 +86,7 @@ _ALL: Final = (
         name="future",
         level="quarantine",
         description="The time lies after `as_of`, where one is given; the row is read again "
-        "when `as_of` has moved.",
+        "when `as_of` has moved. Sources with a known-future column may say what comes.",
         cure="mend the clock of the source, or choose a later --as-of",
     ),
     Rule(

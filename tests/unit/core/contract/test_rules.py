@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -159,6 +159,19 @@ def test_the_future_is_judged_only_against_an_as_of() -> None:
     assert broken(look(rows, plan())) == {}
     as_of = datetime(2024, 1, 2, tzinfo=UTC)
     assert broken(look(rows, plan(), as_of=as_of)) == {"future": [3]}
+
+
+def test_a_source_that_states_the_future_may() -> None:
+    rows = chunk(t=["2024-01-01", "2024-01-03"])
+    moment = datetime(2024, 1, 2, tzinfo=UTC)
+    assert broken(look(rows, plan(ahead=True), as_of=moment)) == {}
+
+
+def test_bytes_and_durations_land_as_texts() -> None:
+    rows = chunk(b=[b"P\xc3\xa3o", b"\xff", None], d=[timedelta(hours=1), None, timedelta(days=2)])
+    kept = settled(rows, plan(), textual=False).kept
+    assert kept["b"].to_list() == ["P\u00e3o", "\\xff", None]
+    assert kept["d"].to_list() == ["PT1H", None, "P2D"]
 
 
 def test_an_as_of_without_a_zone_is_in_the_panels() -> None:
