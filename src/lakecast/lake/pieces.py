@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lakecast.lake.store import Store
     from lakecast.lake.tables import FileRef, Lake, Table
 
-ROWS: Final = 1_000_000
+ROWS: Final = 250_000  # what `ingest` writes as a row group; two pieces at work stay below 500 MB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
