@@ -44,6 +44,7 @@ def _context(data: ReportData, curves: Mapping[str, Any]) -> dict[str, Any]:
         **_top(data, curves),
         "leaderboard": tables.leaderboard(data),
         "settings": tables.settings(data),
+        "chosen": tables.nested(data.leaderboard),
         "metrics": [words.METRICS[name] for name in tables.known_metrics(data.leaderboard)],
         "horizons": tables.horizons(data, charts.lines_of(data)),
         "segments": tables.segments(data),

@@ -255,8 +255,10 @@ def _told(term: str, text: str) -> tuple[str, str]:
     if term == "decision":
         text = text.partition(" (")[0]
     known = words.METRICS.get(term)
+    if known and term != "bias":
+        text = re.sub(r"\d+\.\d+", lambda found: words.metric(term, float(found[0])), text)
     said = _TERMS.get(term) or (known.title if known else term.capitalize())
-    return said, text.replace("-", "\N{MINUS SIGN}") if term in ("difference", "bias") else text
+    return said, re.sub(r"-(?=\d)", "\N{MINUS SIGN}", text)
 
 
 _TERMS = {"decision": "Gate", "challenger": "Candidate", "champion": "Judged against"}

@@ -68,10 +68,18 @@ def leaderboard(data: ReportData) -> Table:
     heads = [Head("Candidate"), *(_metric_head(name) for name in shown), _GAIN_HEAD]
     rows = []
     for row in frame.iter_rows(named=True):
-        cells = [_named(row), *(words.metric(name, row[name]) for name in shown)]
+        cells = [
+            words.candidate(row[CANDIDATE]),
+            *(words.metric(name, row[name]) for name in shown),
+        ]
         cells.append(words.percent(gain(data, row), sign=True))
         rows.append(Row(tuple(cells), mark(row, data)))
     return Table("All candidates and their errors in the backtest", tuple(heads), tuple(rows))
+
+
+def nested(frame: pl.DataFrame) -> bool:
+    """Whether some candidate is a choice among others, made anew in each window."""
+    return "nested" in frame.columns and bool(frame["nested"].any())
 
 
 def settings(data: ReportData) -> Table:
@@ -260,11 +268,6 @@ def top_importances(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _metric_head(name: str) -> Head:
     return Head(words.METRICS[name].title, numeric=True, help=words.METRICS[name].meaning)
-
-
-def _named(row: dict[str, str | None]) -> str:
-    nested = " (chosen anew in each window)" if row.get("nested") else ""
-    return f"{words.candidate(row[CANDIDATE])}{nested}"
 
 
 def _plain(value: object) -> str:

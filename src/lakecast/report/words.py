@@ -193,11 +193,11 @@ def decided(decision: Decision) -> str:
     """Who answers from now on, and why, in one sentence; empty where nobody does."""
     if decision.champion is None:
         return ""
-    version = f", version {decision.version}," if decision.version else ""
+    version = f", version {decision.version}" if decision.version else ""
     why = _WHY[decision.kind].format(inside(decision.challenger))
-    who = inside(decision.champion) if decision.members else ""
-    made = f"{made_of(decision)}{f' ({who})' if who else ''}"
-    return f"{made[:1].upper()}{made[1:]}{version} answers from now on{why}."
+    who = f", the {inside(decision.champion).removeprefix('the ')}" if decision.members else ""
+    made, aside = made_of(decision), f"{who}{version}"
+    return f"{made[:1].upper()}{made[1:]}{aside}{',' if aside else ''} answers from now on{why}."
 
 
 def made_of(decision: Decision) -> str:

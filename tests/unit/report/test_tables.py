@@ -236,7 +236,7 @@ def test_the_verdict_is_split_into_terms(full: ReportData) -> None:
         ("Gate", "passed"),
         ("Candidate", "Linear regression (direct)"),
         ("Judged against", "Seasonal naive"),
-        ("RMSSE", "0.7 against 0.8"),
+        ("RMSSE", "0.700 against 0.800"),
         ("Difference", "−12.5%, 95% interval −20.0% to −5.0%"),  # noqa: RUF001
         ("Because", "one-off; two  three"),
         ("", "a plain line"),

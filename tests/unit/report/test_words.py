@@ -104,11 +104,13 @@ def test_headline(decision: Decision, gain: float | None, text: str) -> None:
 def test_who_decided_is_told_with_what_it_chose() -> None:
     one = Decision(kind="first", champion="auto", members=("gradient_boosting/direct",))
     assert words.decided(one) == (
-        "Gradient boosting (direct) (automatic choice) answers from now on: "
+        "Gradient boosting (direct), the automatic choice, answers from now on: "
         "the first model of this project to pass the gate."
     )
     two = Decision(kind="refresh", champion="champion", members=("theta", "ets"), version="7")
-    assert words.decided(two).startswith("Theta and ETS, by demand class (the champion")
+    assert words.decided(two).startswith(
+        "Theta and ETS, by demand class, the champion\u2019s recipe, version 7, answers"
+    )
     assert words.decided(Decision()) == ""
     braces = Decision(kind="kept", champion="{0}", challenger="{x}")
     assert words.decided(braces) == (
