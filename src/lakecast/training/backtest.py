@@ -17,7 +17,7 @@ from lakecast.core import folds, metrics
 from lakecast.logs import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -249,18 +249,22 @@ def _read(frame: pl.DataFrame, fold: Fold) -> Forecasts:
 
 
 def rows(backtest: Backtest, info: PanelInfo, names: Sequence[str] | None = None) -> pl.DataFrame:
-    """The rows of the table `backtest`, by candidate, window, series and horizon.
+    """The rows of the table `backtest`, as `pieces` gives them."""
+    return pl.concat(pieces(backtest, info, names))
+
+
+def pieces(
+    backtest: Backtest, info: PanelInfo, names: Sequence[str] | None = None
+) -> Iterator[pl.DataFrame]:
+    """A candidate and window at a time, by series and horizon: all at once would not fit.
 
     Columns: candidate, window, series_code, the panel's time, cutoff, horizon, forecast, actual,
     source. Times are as `Frequency.start` gives them; `actual` is null where it is not known.
     """
-    chosen = [c for c in backtest.candidates if names is None or c.name in names]
-    parts = [
-        _rows(backtest, info, candidate, fold)
-        for candidate in chosen
-        for fold in (backtest.scored if candidate.nested else backtest.folds)
-    ]
-    return pl.concat(parts)
+    for candidate in backtest.candidates:
+        if names is None or candidate.name in names:
+            for fold in backtest.scored if candidate.nested else backtest.folds:
+                yield _rows(backtest, info, candidate, fold)
 
 
 def _rows(backtest: Backtest, info: PanelInfo, candidate: Candidate, fold: Fold) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from tests.unit.training.stage import (
 )  # fmt: skip
 
 from lakecast.core import metrics
-from lakecast.training.backtest import Backtest, Hooks, rows, run_backtest
+from lakecast.training.backtest import Backtest, Hooks, pieces, rows, run_backtest
 
 CANDIDATES = (candidate("naive"), candidate("model", "gradient_boosting"))
 
@@ -78,6 +78,14 @@ def test_the_rows_of_the_table() -> None:
     last = frame.row(-1, named=True)
     assert (last["dia"] - last["cutoff"]).days == last["horizon"] == HORIZON
     assert last["dia"] == INFO.frequency.start(np.array([CUTOFF]))[0]
+
+
+def test_the_rows_come_a_candidate_and_window_at_a_time() -> None:
+    found, _ = run()
+    held = list(pieces(found, INFO))
+    assert len(held) == 2 * WINDOWS
+    assert {piece.height for piece in held} == {SERIES * HORIZON}
+    assert pl.concat(held).equals(rows(found, INFO))
 
 
 def test_rows_of_named_candidates_only() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from lakecast.flows import bundles
@@ -21,7 +22,10 @@ from lakecast.registry.promotions import TABLE as PROMOTIONS
 from lakecast.registry.promotions import Promotion, Proposal, champion, promote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
+    import pyarrow as pa
 
     from lakecast.core.block import PanelInfo
     from lakecast.flows.context import Context
@@ -104,12 +108,10 @@ class Training:
 
 def run_train(training: Training) -> int:
     """Commit `backtest` and `metrics`; the number of backtest rows."""
-    from lakecast.training.backtest import rows
+    from lakecast.training.backtest import pieces
 
-    made = rows(training.decision.backtest, training.panel.info)
-    _replace(training, METRICS, training.scores)
-    _replace(training, BACKTEST, made)
-    return made.height
+    _replace(training, METRICS, iter([training.scores]))
+    return _replace(training, BACKTEST, pieces(training.decision.backtest, training.panel.info))
 
 
 def run_select(training: Training) -> Promotion | None:
@@ -247,20 +249,31 @@ def _promote(training: Training, version: str) -> Promotion:
     )
 
 
-def _replace(training: Training, name: str, frame: pl.DataFrame) -> None:
-    """Put a frame in the place of the table, once a training."""
-    import polars as pl
-
+def _replace(training: Training, name: str, frames: Iterator[pl.DataFrame]) -> int:
+    """Put frames in the place of the table, once a training, one at a time; its rows."""
     table = training.context.lake.table(name)
     if table.fingerprint() == training.fingerprint:
-        return
-    rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        return sum(file.rows for file in table.files())
+    rows = _reader(frames)
+    staged = table.stage(rows)
     table.commit(
-        add=[table.stage(rows)] if rows.num_rows else [],
+        add=[staged] if staged.rows else [],
         remove="all" if table.exists() else (),
         schema=rows.schema,
         fingerprint=training.fingerprint,
     )
+    return staged.rows
+
+
+def _reader(frames: Iterator[pl.DataFrame]) -> pa.RecordBatchReader:
+    """Of at least one frame."""
+    import polars as pl
+    import pyarrow as pa
+
+    tables = (frame.to_arrow(compat_level=pl.CompatLevel.oldest()) for frame in frames)
+    first = next(tables)
+    batches = (batch for table in chain([first], tables) for batch in table.to_batches())
+    return pa.RecordBatchReader.from_batches(first.schema, batches)
 
 
 def _comparison(training: Training) -> bytes:
