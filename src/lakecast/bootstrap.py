@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lakecast import settings as _settings
 from lakecast import spec as _spec
+from lakecast.core.contract.judge import instant
 from lakecast.errors import LakecastError, UsageError
 from lakecast.flows.context import Context
 from lakecast.flows.lease import holder, lease
@@ -218,8 +219,11 @@ class Project:
             )
         return champion
 
-    def _runner(self, **changes: Any) -> Runner:
-        return Runner(replace(self.context, **changes))
+    def _runner(self, *, as_of: datetime | None = None, **changes: Any) -> Runner:
+        """A runner at a moment, which is meant in the panel's zone where it names none."""
+        zone = self.context.spec.panel.timezone
+        moment = None if as_of is None else instant(as_of, zone)
+        return Runner(replace(self.context, as_of=moment, **changes))
 
     def _outcome(self, runner: Runner, report: str) -> RunOutcome:
         from lakecast.flows.stages.training import read_note
