@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from lakecast.columns import OWN_TABLES, RESERVED
 from lakecast.errors import SpecError
 
 if TYPE_CHECKING:
-    from lakecast.spec.model import Source, Spec
+    from lakecast.spec.model import Format, Source, Spec
 
 FREQUENCY = re.compile(r"^(h|D|M|W-(MON|TUE|WED|THU|FRI|SAT|SUN))$")
 
@@ -80,8 +81,33 @@ def _source(source: Source, where: str) -> None:
         raise SpecError(
             "a lookup has no time", where=f"{where}.time", cure="remove `time` or `lookup`"
         )
+    _format(source.format, f"{where}.format")
     for name, covariate in source.columns.items():
         _role(source, name, covariate.role, f"{where}.columns.{name}.role")
+
+
+def _format(given: Format, where: str) -> None:
+    _timezone(given.timezone, f"{where}.timezone")
+    if given.dates is not None and "%" not in given.dates:
+        raise SpecError(
+            f"{given.dates!r} is no strptime pattern",
+            where=f"{where}.dates",
+            cure='write it like "%d/%m/%Y" or "%d/%m/%Y %H:%M:%S"',
+        )
+    if given.thousands == given.decimal:
+        raise SpecError(
+            f"{given.decimal!r} cannot mark both thousands and decimals",
+            where=f"{where}.thousands",
+            cure="choose two marks, or remove `thousands`",
+        )
+    try:
+        codecs.lookup(given.encoding)
+    except LookupError:
+        raise SpecError(
+            f"unknown encoding {given.encoding!r}",
+            where=f"{where}.encoding",
+            cure='use one that Python knows, e.g. "utf-8", "latin-1", "cp1252" or "utf-16"',
+        ) from None
 
 
 def _role(source: Source, name: str, role: str, where: str) -> None:
