@@ -290,6 +290,13 @@ def test_a_missing_column_rejects_the_file_and_nothing_lands(world: World) -> No
     assert world.lake.names() == ()
 
 
+@pytest.mark.parametrize("contract", ['cancelled = { nf = "C" }', "bounds.preco = { minimum = 0 }"])
+def test_a_rule_about_a_column_that_is_not_there_is_not_silent(world: World, contract: str) -> None:
+    world.write("a.csv", ONE)
+    with pytest.raises(DataRefused, match="missing_column"):
+        world.ingest(spec_of(contract=contract))
+
+
 def test_a_misnamed_column_is_renamed_and_told(world: World) -> None:
     world.write("one.csv", "P,T ,Q\na,2024-01-01,1\n")
     report = world.ingest()

@@ -95,7 +95,11 @@ def _sales(spec: Spec, source: Source) -> Plan:
     numbers = (panel.target, *money, *_numeric(source), *_measured(spec))
     return Plan(
         table=source.table,
-        required=_once(*series, panel.time, panel.target, *money, *source.row_key, *source.columns),
+        required=_once(
+            *(*series, panel.time, panel.target, *money, *source.row_key, *source.columns),
+            # A mark or a range of a column that is not there would guard nothing, silently.
+            *(*contract.cancelled, *contract.bounds),
+        ),
         filled=_once(*panel.series, panel.time, panel.target, *source.row_key),
         numbers=_once(*numbers),
         guessed=_guessed(source, numbers),
