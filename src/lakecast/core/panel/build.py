@@ -11,6 +11,7 @@ import polars as pl
 from lakecast.columns import BUCKET, CODE, OBSERVED, PRICE
 from lakecast.core.panel.covariates import Values, covariates, uncovered
 from lakecast.core.panel.findings import (
+    SHARE,
     Shape,
     bucket_findings,
     inactive,
@@ -67,7 +68,7 @@ def build(parts: Parts, plan: PanelPlan, cutoff: int) -> Built:
     """Build one bucket. Raises `DataRefused` for a gap where the spec refuses gaps."""
     parts = replace(parts, sales=parts.sales.filter(pl.col(PERIOD) <= cutoff))
     spans = _spans(parts.sales, cutoff)
-    kept = spans.filter(pl.col("share") >= plan.panel.min_active)
+    kept = spans.filter(pl.col(SHARE) >= plan.panel.min_active)
     grid = Grid(kept[CODE].to_numpy(), kept[FIRST].to_numpy(), cutoff)
     past = _past(parts, plan, grid)
     if plan.panel.gaps == "refuse":
@@ -93,7 +94,7 @@ def build(parts: Parts, plan: PanelPlan, cutoff: int) -> Built:
 
 
 def _spans(sales: pl.DataFrame, cutoff: int) -> pl.DataFrame:
-    """`series_code`, `first`, `last`, `_sold`, `share` of its periods with sales; ascending."""
+    """`series_code`, `first`, `last`, `_sold`, `_share` of its periods with sales; ascending."""
     sold = sales.filter(pl.col(TARGET).is_not_null() & (pl.col(TARGET) != 0))
     spans = sold.group_by(CODE).agg(
         pl.col(PERIOD).min().alias(FIRST),
@@ -101,7 +102,7 @@ def _spans(sales: pl.DataFrame, cutoff: int) -> pl.DataFrame:
         pl.len().cast(pl.Int64).alias(_SOLD),
     )
     share = pl.col(_SOLD) / (cutoff - pl.col(FIRST) + 1)
-    return spans.sort(CODE).with_columns(share.alias("share"))
+    return spans.sort(CODE).with_columns(share.alias(SHARE))
 
 
 def _past(parts: Parts, plan: PanelPlan, grid: Grid) -> pl.DataFrame:

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 FINDINGS: Final = pl.Schema(
     {"kind": pl.String(), "series": pl.String(), "detail": pl.String(), "count": pl.Int64()}
 )
+SHARE: Final = "_share"
 NAMED: Final = 20
 WHOLE: Final = -1
+_COUNT: Final = "_count"  # the roster may have a column `count`
 KINDS: Final = {
     "ambiguous": "series in which a column that joins covariates has several values",
     "constant": "periods of a series that never changes",
@@ -104,15 +106,15 @@ def misaligned(combinations: pl.DataFrame, plan: PanelPlan) -> pl.DataFrame:
 
 def no_sale(roster: pl.DataFrame, spans: pl.DataFrame, plan: PanelPlan) -> pl.DataFrame:
     """Series of the roster that have no span."""
-    rows = roster.join(spans, on=CODE, how="anti").with_columns(pl.lit(1, pl.Int64).alias("count"))
+    rows = roster.join(spans, on=CODE, how="anti").with_columns(pl.lit(1, pl.Int64).alias(_COUNT))
     return _finding("no_sale", rows, pl.lit("no sale up to the cutoff"), plan)
 
 
 def inactive(roster: pl.DataFrame, spans: pl.DataFrame, plan: PanelPlan) -> pl.DataFrame:
     """Series whose `share` of periods with sales is below the spec's."""
-    few = spans.filter(pl.col("share") < plan.panel.min_active).select(CODE, "share")
-    rows = roster.join(few, on=CODE).with_columns(pl.lit(1, pl.Int64).alias("count"))
-    share = (pl.col("share") * 100).round(1).cast(pl.String)
+    few = spans.filter(pl.col(SHARE) < plan.panel.min_active).select(CODE, SHARE)
+    rows = roster.join(few, on=CODE).with_columns(pl.lit(1, pl.Int64).alias(_COUNT))
+    share = (pl.col(SHARE) * 100).round(1).cast(pl.String)
     return _finding("inactive", rows, pl.format("{}% of its periods have sales", share), plan)
 
 
@@ -136,9 +138,7 @@ def bucket_findings(
         "constant": pl.lit("always the same value"),
         "ended": pl.lit("nothing sold for seasons, and for longer than its sales before explain"),
     }
-    found = [
-        _counted(kind, grid, said[kind], roster).pipe(_worded, words[kind], plan) for kind in said
-    ]
+    found = [_finding(kind, _counted(grid, said[kind], roster), words[kind], plan) for kind in said]
     return pl.concat(found)
 
 
@@ -198,21 +198,19 @@ def _constant(past: pl.DataFrame, grid: Grid) -> NDArray[np.bool_]:
     return same & (grid.lengths > 1)
 
 
-def _counted(
-    kind: str, grid: Grid, counts: NDArray[np.generic], roster: pl.DataFrame
-) -> pl.DataFrame:
-    said = pl.DataFrame({CODE: grid.codes, "count": counts.astype(np.int64)})
-    rows = roster.join(said.filter(pl.col("count") > 0), on=CODE)
-    return rows.with_columns(pl.lit(kind).alias("kind"))
-
-
-def _worded(rows: pl.DataFrame, detail: pl.Expr, plan: PanelPlan) -> pl.DataFrame:
-    identity = pl.struct(plan.columns.series).struct.json_encode()
-    return rows.select("kind", identity.alias("series"), detail.alias("detail"), "count")
+def _counted(grid: Grid, counts: NDArray[np.generic], roster: pl.DataFrame) -> pl.DataFrame:
+    said = pl.DataFrame({CODE: grid.codes, _COUNT: counts.astype(np.int64)})
+    return roster.join(said.filter(pl.col(_COUNT) > 0), on=CODE)
 
 
 def _finding(kind: str, rows: pl.DataFrame, detail: pl.Expr, plan: PanelPlan) -> pl.DataFrame:
-    return _worded(rows.with_columns(pl.lit(kind).alias("kind")), detail, plan)
+    identity = pl.struct(plan.columns.series).struct.json_encode()
+    return rows.select(
+        pl.lit(kind).alias("kind"),
+        identity.alias("series"),
+        detail.alias("detail"),
+        pl.col(_COUNT).alias("count"),
+    )
 
 
 def _identities(roster: pl.DataFrame, plan: PanelPlan) -> pl.DataFrame:

@@ -23,6 +23,13 @@ SALES: Final = "sales"
 TARGET: Final = "_target"
 REVENUE: Final = "_revenue"
 _OURS: Final = frozenset({"first", "last"})
+_WITHIN: Final = frozenset(
+    {
+        TARGET, REVENUE, "_at", "_count", "_covering", "_group", "_high", "_key", "_low", "_offset",
+        "_period", "_rows", "_share", "_sold",
+    }
+)  # fmt: skip
+"""Names of columns that come and go while a panel is built."""
 _FINENESS: Final = {"h": 0, "D": 1, "W": 2, "M": 3}
 
 Schemas = Mapping[str, Mapping[str, pl.DataType]]
@@ -309,12 +316,12 @@ def _check_tables(world: _World) -> None:
 
 def _check_names(plan: PanelPlan) -> None:
     columns = plan.columns
-    for name in {*columns.series, columns.time, columns.target} & _OURS:
-        raise SpecError(
-            f"`{name}` is a column of the table of series",
-            where="lakecast.toml: panel",
-            cure="rename the column in the source",
-        )
+    for name in (*columns.series, columns.time, columns.target):
+        if name in _OURS:
+            raise _unusable(name, "is a column of the table of series", "panel")
+        _check_letters(name, "panel")
+    for measure in (*plan.varying, *plan.statics):
+        _check_letters(measure.name, f"columns.{measure.name}")
     taken = {*RESERVED, *_OURS, *columns.series, columns.time, columns.target}
     for measure in (*plan.varying, *plan.statics):
         if measure.name in taken:
@@ -330,3 +337,17 @@ def _check_names(plan: PanelPlan) -> None:
             where="lakecast.toml: panel.available",
             cure="declare it under `columns` of a source that has `time`",
         )
+
+
+def _check_letters(name: str, where: str) -> None:
+    """Polars reads `*` as every column and `^...$` as a pattern, whatever they are told."""
+    if name in _WITHIN:
+        raise _unusable(name, "is a name used while the panel is built", where)
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        raise _unusable(name, "is a pattern, not a name", where)
+
+
+def _unusable(name: str, why: str, where: str) -> SpecError:
+    return SpecError(
+        f"`{name}` {why}", where=f"lakecast.toml: {where}", cure="rename the column in the source"
+    )

@@ -8,9 +8,12 @@ import polars as pl
 import pytest
 from tests.raw_panels import Whole, spec_of, whole_panel
 
-from lakecast.core.panel.findings import FINDINGS, KINDS, summary
+from lakecast.columns import CODE
+from lakecast.core.panel.findings import FINDINGS, KINDS, inactive, no_sale, summary
+from lakecast.core.panel.plan import resolve
 
 DAY = date(2024, 1, 1)
+SALES = {"data": pl.Date(), "quantidade": pl.Float64()}
 
 
 def rows(**series: list[tuple[int, float]]) -> pl.DataFrame:
@@ -135,3 +138,12 @@ def test_the_summary_adds_up_and_shows_twenty() -> None:
     assert (gaps["count"], gaps["series"], len(gaps["examples"])) == (60, 30, 20)
     assert gaps["examples"][0] == "s00: d"
     assert (later["count"], later["series"], later["examples"]) == (7, 0, ["after x"])
+
+
+def test_the_series_may_be_called_like_our_columns() -> None:
+    spec = spec_of(series=("count", "share"), panel="min_active = 0.9")
+    plan = resolve(spec, {"sales": {"count": pl.String(), "share": pl.String(), **SALES}})
+    roster = pl.DataFrame({"count": ["a", "b"], "share": ["x", "y"], CODE: [0, 1]})
+    spans = pl.DataFrame({CODE: [0], "_share": [0.5]})
+    assert no_sale(roster, spans, plan)["series"].to_list() == ['{"count":"b","share":"y"}']
+    assert inactive(roster, spans, plan)["count"].to_list() == [1]

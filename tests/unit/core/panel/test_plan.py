@@ -170,3 +170,12 @@ def test_sources_of_one_table_must_agree() -> None:
     twice = PROMOTIONS.format(on="loja") + PROMOTIONS.format(on="cidade")
     with pytest.raises(SpecError, match="two sources feed `promocoes`"):
         resolve(spec_of(sources=twice), {"sales": SALES})
+
+
+@pytest.mark.parametrize("name", ["_low", "_period", "*", "^data$"])
+def test_a_name_that_the_build_would_misread_is_refused(name: str) -> None:
+    with pytest.raises(SpecError, match="rename the column"):
+        resolve(spec_of(series=(name,)), {"sales": {**SALES, name: pl.String()}})
+    covariate = f'columns."{name}" = {{ role = "past-only" }}'
+    with pytest.raises(SpecError, match="rename the column"):
+        resolve(spec_of(sales=covariate), {"sales": {**SALES, name: pl.Float64()}})
