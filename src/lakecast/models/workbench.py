@@ -23,7 +23,7 @@ from lakecast.models.routed import Prior, Routed
 from lakecast.models.rows import Census, PanelRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lakecast.core.block import Block, Future, PanelData, PanelInfo
     from lakecast.core.features import FittedPlan, State
@@ -35,6 +35,7 @@ BUDGET: Final = 2_000_000_000
 _LEAST_ROWS: Final = 64
 # Cells below which one fit on several threads waits more than it works.
 _SMALL: Final = 20_000_000
+_STANDINGS: Final = 4  # two kinds of baselines, recursive and direct models at one cutoff
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +112,10 @@ class _Key(NamedTuple):
     own: int | None
 
 
+_Standing = tuple[int, int, int, tuple["FeaturePlan", ...]]
+"""What states depend on: the cutoff, the horizon, the memory and the plans."""
+
+
 class Workbench:
     """Fits at the cutoffs it was made for.
 
@@ -128,6 +133,7 @@ class Workbench:
         self._shared: OrderedDict[_Key, _Shared] = OrderedDict()
         self._census: dict[int, Census] = {}
         self._priors: dict[int, Prior] = {}
+        self._standings: OrderedDict[_Standing, tuple[tuple[State, Future], ...]] = OrderedDict()
         self._lock = RLock()
 
     def fit(self, recipe: Sketch, cutoff: int, start: int | None = None) -> Forecaster:
@@ -144,7 +150,7 @@ class Workbench:
         """Its forecasts for every series that had begun by the cutoff, in panel order."""
         answers = [
             forecaster.forecast(state, future)
-            for state, future in inputs(self.panel, forecaster, cutoff, horizon)
+            for state, future in self._inputs(forecaster, cutoff, horizon)
         ]
         return Answer(
             values=np.concatenate([answer.values for answer in answers]),
@@ -157,6 +163,23 @@ class Workbench:
         """Each plan with its statistics, and the learner fit on its rows."""
         with ThreadPoolExecutor(min(self.threads, len(plans))) as pool:
             return list(pool.map(lambda plan: self._learn(learner, plan, reach), plans))
+
+    def _inputs(
+        self, forecaster: Forecaster, cutoff: int, horizon: int
+    ) -> Iterable[tuple[State, Future]]:
+        """`inputs`, kept where they are small: forecasters of a kind follow each other."""
+        info, memory = self.panel.info, forecaster.memory
+        size = 4 * info.series * (memory + horizon) * (1 + len(info.covariates))
+        if _STANDINGS * size > self._budget:
+            return inputs(self.panel, forecaster, cutoff, horizon)
+        key = (cutoff, horizon, memory, forecaster.plans)
+        with self._lock:
+            if key not in self._standings:
+                self._standings[key] = tuple(inputs(self.panel, forecaster, cutoff, horizon))
+            self._standings.move_to_end(key)
+            while len(self._standings) > _STANDINGS:
+                self._standings.popitem(last=False)
+            return self._standings[key]
 
     def _learn(
         self, learner: Learner, plan: FeaturePlan, reach: Reach

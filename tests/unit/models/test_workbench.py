@@ -63,6 +63,19 @@ def test_rows_are_made_once_for_all_windows_parameters_and_families() -> None:
     assert panel.reads == first
 
 
+def test_states_are_made_once_for_forecasters_that_need_the_same() -> None:
+    panel = Counting(panels.regular())
+    bench = Workbench(panel, WINDOWS)
+    one, two = (bench.fit(trees(label=label), C - 28) for label in ("one", "two"))
+    first = bench.forecast(one, C - 28, 14)
+    reads = panel.reads
+    assert np.array_equal(bench.forecast(two, C - 28, 14).values, first.values)
+    assert panel.reads == reads
+    bench.forecast(one, C - 21, 14)
+    bench.forecast(one, C - 28, 7)
+    assert panel.reads == reads + 2, "another cutoff, another horizon"
+
+
 def test_encodings_are_made_for_each_fold() -> None:
     panel = panels.regular()
     bench = Workbench(panel, WINDOWS)
