@@ -39,6 +39,13 @@ def export(rows: pl.DataFrame, path: Path) -> None:
     path.write_bytes(text.encode("latin-1", errors="replace"))
 
 
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("raw") / "online_retail.csv"
+    export(lines(), path)
+    return str(path)
+
+
 def narrowed(spec: Path, panel: str = "") -> None:
     """The spec that init wrote, with less to train."""
     text, _, _ = spec.read_text(encoding="utf-8").partition("[train]")
@@ -56,16 +63,10 @@ def whole(project: Project, series: int, horizon: int) -> None:
     assert set(forecasts["horizon"]) == set(range(1, horizon + 1))
 
 
-def test_every_row_is_accounted_for_and_every_product_forecast(tmp_path: Path) -> None:
+def test_every_row_is_accounted_for_and_every_product_forecast(tmp_path: Path, csv: str) -> None:
     rows = lines()
     project_folder = tmp_path / "retail"
-    export(rows, tmp_path / "online_retail.csv")
-    made = write_spec(
-        project_folder,
-        [str(tmp_path / "online_retail.csv")],
-        Wishes(frequency="W-SUN", horizon=4),
-        force=False,
-    )
+    made = write_spec(project_folder, [csv], Wishes(frequency="W-SUN", horizon=4), force=False)
     narrowed(made.path, "min_active = 0.5")
 
     project = Project.open(project_folder)
@@ -88,14 +89,13 @@ def test_every_row_is_accounted_for_and_every_product_forecast(tmp_path: Path) -
     assert Path(done.report).stat().st_size > 100_000
 
 
-def test_what_init_counts_is_what_the_rows_hold(tmp_path: Path) -> None:
+def test_what_init_counts_is_what_the_rows_hold(tmp_path: Path, csv: str) -> None:
     rows = lines()
-    export(rows, tmp_path / "online_retail.csv")
-    made = write_spec(tmp_path, [str(tmp_path / "online_retail.csv")], Wishes(), force=False)
+    made = write_spec(tmp_path, [csv], Wishes(), force=False)
     text = made.path.read_text(encoding="utf-8")
     marked = rows.filter(pl.col("Invoice").str.starts_with("C")).height
     free = rows.filter(pl.col("Price") <= 0).height
-    assert 'path = "online_retail.csv"' in text
+    assert 'online_retail.csv"' in text
     assert f"{marked:,} of all {rows.height:,} rows start so" in text
     assert f"{free:,} of all {rows.height:,} rows have no price above zero" in text
     assert 'series = ["StockCode"]' in text
@@ -104,9 +104,8 @@ def test_what_init_counts_is_what_the_rows_hold(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_every_product_by_the_day(tmp_path: Path) -> None:
-    export(lines(), tmp_path / "online_retail.csv")
-    write_spec(tmp_path, [str(tmp_path / "online_retail.csv")], Wishes(), force=False)
+def test_every_product_by_the_day(tmp_path: Path, csv: str) -> None:
+    write_spec(tmp_path, [csv], Wishes(), force=False)
     project = Project.open(tmp_path)
     project.run()
     whole(project, project.table("series").height, 28)
