@@ -1,6 +1,6 @@
 """Ridge regression from a float64 Gram matrix summed over blocks: any number of rows streams.
 
-Three passes: the range of the targets, means of the columns, then the Gram matrix of the centred
+Two passes: means of the columns and the range of the targets, then the Gram matrix of the centred
 columns, from which they are standardised. Nulls take the column's mean over the training rows. A
 category of at most 64 values becomes one column a value; larger ones are left out.
 
@@ -45,7 +45,7 @@ class Ridge:
         if rows.rows < LEAST_ROWS:
             return Flat.fit(rows)
         sizes = np.array([column.categories for column in rows.columns], dtype=np.int64)
-        chunks = _Chunks.of(rows, sizes)
+        chunks = _Chunks(rows, sizes)
         means = _means(chunks)
         gram, moment = _gram(chunks, means)
         weights = _solve(gram, moment, max(self.alpha, _LEAST_ALPHA))
@@ -56,7 +56,7 @@ class Ridge:
             weights=frozen(weights),
             spread=frozen(np.sqrt(np.diag(gram))),
             intercept=means.target,
-            bounds=chunks.bounds,
+            bounds=means.bounds,
         )
 
 
@@ -149,61 +149,63 @@ def _design(matrix: NDArray[np.float32], sizes: NDArray[np.int64]) -> NDArray[np
 
 
 class _Chunk(NamedTuple):
-    """At most 16,384 rows: design [n, P] with NaN for null, target and weight [n], float64."""
+    """At most 16,384 rows: design [n, P] float64 with NaN for null, target and weight [n]."""
 
     design: NDArray[np.float64]
-    target: NDArray[np.float64]
-    weight: NDArray[np.float64]
+    target: NDArray[np.float32]
+    weight: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunks:
-    """The rows in chunks, targets clipped to the bounds; read anew by each pass."""
+    """The rows in chunks; read anew by each pass."""
 
     rows: RowBlocks
     sizes: NDArray[np.int64]
-    bounds: tuple[float, float]
-
-    @classmethod
-    def of(cls, rows: RowBlocks, sizes: NDArray[np.int64]) -> _Chunks:
-        targets = np.concatenate([block.target for block in rows.blocks()])
-        most = ceiling(targets)
-        return cls(rows, sizes, (max(float(targets.min()), -most), min(float(targets.max()), most)))
 
     def __iter__(self) -> Iterator[_Chunk]:
-        low, high = self.bounds
         for block in self.rows.blocks():
             for at in range(0, len(block.target), _CHUNK):
                 part = slice(at, at + _CHUNK)
-                yield _Chunk(
-                    _design(block.matrix[part], self.sizes),
-                    np.clip(block.target[part].astype(np.float64), low, high),
-                    block.weight[part].astype(np.float64),
-                )
+                design = _design(block.matrix[part], self.sizes)
+                yield _Chunk(design, block.target[part], block.weight[part])
 
 
 class _Means(NamedTuple):
     """Weighted means: of each design column over its non-null rows (0 where all are null), of the
-    target; and the sum of the weights."""
+    clipped target; the sum of the weights; and what targets are clipped to."""
 
     columns: NDArray[np.float64]
     target: float
     weight: float
+    bounds: tuple[float, float]
 
 
 def _means(chunks: _Chunks) -> _Means:
     total: NDArray[np.float64] | float = 0.0
     count: NDArray[np.float64] | float = 0.0
-    target = weight = 0.0
+    told: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     for chunk in chunks:
-        heavy = chunk.weight[:, None]
+        heavy = chunk.weight.astype(np.float64)[:, None]
         total = total + np.nansum(chunk.design * heavy, axis=0)
         count = count + np.where(np.isnan(chunk.design), 0.0, heavy).sum(axis=0)
-        target += float(chunk.target @ chunk.weight)
-        weight += float(chunk.weight.sum())
+        told.append((chunk.target.copy(), chunk.weight.copy()))
     known = np.asarray(count) > 0
     columns = np.where(known, np.asarray(total) / np.where(known, count, 1.0), 0.0)
-    return _Means(columns, target / weight, weight)
+    bounds = _bounds(np.concatenate([target for target, _ in told]))
+    weight = sum(float(held.astype(np.float64).sum()) for _, held in told)
+    moved = sum(float(_clipped(target, bounds) @ held.astype(np.float64)) for target, held in told)
+    return _Means(columns, moved / weight, weight, bounds)
+
+
+def _bounds(targets: NDArray[np.float32]) -> tuple[float, float]:
+    most = ceiling(targets)
+    return max(float(targets.min()), -most), min(float(targets.max()), most)
+
+
+def _clipped(target: NDArray[np.float32], bounds: tuple[float, float]) -> NDArray[np.float64]:
+    low, high = bounds
+    return np.asarray(np.clip(target.astype(np.float64), low, high))
 
 
 def _gram(chunks: _Chunks, means: _Means) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -212,9 +214,9 @@ def _gram(chunks: _Chunks, means: _Means) -> tuple[NDArray[np.float64], NDArray[
     gram, moment = np.zeros((size, size)), np.zeros(size)
     for chunk in chunks:
         centred = np.nan_to_num(chunk.design - means.columns, copy=False)
-        heavy = centred * chunk.weight[:, None]
+        heavy = centred * chunk.weight.astype(np.float64)[:, None]
         gram += centred.T @ heavy
-        moment += heavy.T @ (chunk.target - means.target)
+        moment += heavy.T @ (_clipped(chunk.target, means.bounds) - means.target)
     return gram / means.weight, moment / means.weight
 
 

@@ -115,3 +115,9 @@ def test_a_weight_of_two_is_the_row_twice() -> None:
     np.testing.assert_allclose(
         Ridge().fit(once).predict(rows().matrix), Ridge().fit(twice).predict(rows().matrix)
     )
+
+
+def test_rows_are_read_twice() -> None:
+    held = rows()
+    Ridge().fit(held)
+    assert held.reads == 2
