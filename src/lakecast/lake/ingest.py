@@ -22,7 +22,7 @@ from lakecast.lake.sources import items
 from lakecast.lake.sources.base import PIECE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -58,8 +58,9 @@ def ingest(  # noqa: PLR0913 - the arguments of a stage, all but two by name
     """
     moment = None if as_of is None else instant(as_of, spec.panel.timezone)
     run = _Run(lake, project, moment, _piece_bytes(memory), progress)
-    for source in spec.sources:
-        run.source(source, plan_of(spec, source))
+    met = [one for source in spec.sources for one in run.meet(source, plan_of(spec, source))]
+    for load in met:
+        load()
     tables = sorted({source.table for source in spec.sources})
     tidy(lake, run.seen.keys(), tables)
     return IngestReport(
@@ -84,8 +85,8 @@ class _Run:
     keys: dict[str, KeyIndex] = field(default_factory=dict)
     held: dict[str, Live] = field(default_factory=dict)
 
-    def source(self, source: Source, plan: Plan) -> None:
-        """Every item of a source."""
+    def meet(self, source: Source, plan: Plan) -> Iterator[Callable[[], None]]:
+        """Note every item of a source; what is given back loads one of them."""
         for item in items(source, self.project):
             part = source_part(plan.table, item.name)
             if part in self.seen:
@@ -95,7 +96,7 @@ class _Run:
                     cure="narrow one of the patterns",
                 )
             self.seen[part] = item.name
-            self._settle(partial(self._beyond, source, item, plan), plan, part)
+            yield partial(self._settle, partial(self._beyond, source, item, plan), plan, part)
 
     def _beyond(self, source: Source, item: Item, plan: Plan) -> Item:
         """The item as it is to be read now: a growing one beyond what the lake has of it."""
@@ -142,9 +143,9 @@ class _Run:
             last = str(old[-1]) if old else ""
             self.skipped.append(SourceName(table=plan.table, source=item.name, load=last))
             return
-        replaced = [] if item.grows else old
+        replaced = [] if item.grows else old or self._moved(held, wanted)
         draft = self._read(item, plan, _Before(held, replaced), scratch)
-        if not draft.read and held.version < 0:
+        if not draft.read and not replaced:
             self.skipped.append(SourceName(table=plan.table, source=item.name))
             return
         late = moment_part(self.as_of) if draft.broke("future") else ""
@@ -159,8 +160,14 @@ class _Run:
             seconds=time.perf_counter() - began,
         )
         self.loads.append(land(self.lake, draft, landing))
+        self.seen.update((load.source, item.name) for load in replaced)
         self.held.pop(plan.table)
         self.keys[plan.table] = draft.keys
+
+    def _moved(self, held: Live, wanted: str) -> list[LoadId]:
+        """The load of a source that is gone and held the same: its file has another name now."""
+        gone = (load for load in held.files if load.source not in self.seen)
+        return sorted((load for load in gone if load.content == wanted), key=str)[:1]
 
     def _live(self, table: str) -> Live:
         """A table's loads, as of the last commit of this run."""
