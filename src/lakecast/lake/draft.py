@@ -31,13 +31,14 @@ _HOPELESS: Final = 100  # rows: from here on a file none of whose times can be r
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """How a source is read: `kinds` are the table's, for covariates it has already."""
+    """How a source is read: `columns` are the table's, `kinds` say what its covariates are."""
 
     plan: Plan
     scratch: Path
     piece_bytes: int
     keys: KeyIndex
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    columns: Sequence[str] = ()
     as_of: datetime | None = None
 
 
@@ -157,6 +158,7 @@ class _Reader:
             self._tallies = merge([*self._tallies, *tallies])
             refuse(self._tallies, self._item.name)
             _reserved(frame.columns, self._item.name)
+            self._names |= _cased(frame.columns, self._names, self._reading, self._item.name)
         named = frame.rename(self._names, strict=False)
         absent = [name for name in plan.required if name not in named.columns]
         return named.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
@@ -260,6 +262,29 @@ def _match(found: Sequence[str], plan: Plan) -> tuple[dict[str, str], list[Tally
             Tally("missing_column", level_of("missing_column", plan), len(missing), told)
         )
     return renames, tallies
+
+
+def _cased(
+    found: Sequence[str], names: Mapping[str, str], reading: Reading, where: str
+) -> dict[str, str]:
+    """Renames to the table's spelling, for Delta takes `Loja` and `loja` for one column.
+
+    Raises `DataRefused` where the file has both.
+    """
+    spelled = {name.lower(): name for name in reading.columns}
+    met: dict[str, str] = {}
+    renames = {}
+    for name in found:
+        new = names.get(name, name)
+        if (other := met.setdefault(new.lower(), new)) != new:
+            raise DataRefused(
+                f"columns `{other}` and `{new}` differ only in case",
+                where=where,
+                cure="rename or remove one of them",
+            )
+        if new not in reading.plan.declared and spelled.get(new.lower(), new) != new:
+            renames[name] = spelled[new.lower()]
+    return renames
 
 
 def _reserved(names: Sequence[str], where: str) -> None:

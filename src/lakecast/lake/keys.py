@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakecast.lake.tables import Table
 
 _BATCH = 1 << 18
+_WHOLE = 2**53
 
 
 @dataclass(slots=True)
@@ -80,12 +81,23 @@ def _first_of(frame: pl.DataFrame) -> pl.Series:
 
 
 def hashed(values: pl.DataFrame, plan: Plan) -> pl.Series:
-    """The keys' hashes, the same for a chunk and for what landed of it."""
+    """The keys' hashes, the same for a chunk and for what landed of it, in whatever type."""
     zone = plan.writing.timezone
     keys = plain(values.select(plan.row_key), zone)
     dates = [name for name, kind in keys.schema.items() if kind == pl.Date]
     instants = [to_utc(keys[name].cast(pl.Datetime("us")), zone) for name in dates]
-    return keys.with_columns(instants).hash_rows(seed=0)
+    texts = [_text(name, kind) for name, kind in keys.schema.items() if name not in dates]
+    return keys.with_columns(instants).with_columns(texts).hash_rows(seed=0)
+
+
+def _text(name: str, kind: pl.DataType) -> pl.Expr:
+    """Numbers as texts: one file says 7, another 7.0, and a CSV "7"."""
+    column = pl.col(name)
+    if kind == pl.Float64:
+        whole = (column % 1 == 0) & (column.abs() < _WHOLE)
+        number = pl.when(whole).then(column).cast(pl.Int64, strict=False)
+        return number.cast(pl.String).fill_null(column.cast(pl.String))
+    return column if isinstance(kind, pl.Datetime) else column.cast(pl.String)
 
 
 def known(table: Table, live: Live, without: Sequence[LoadId], plan: Plan) -> KeyIndex:

@@ -10,7 +10,7 @@ import polars as pl
 from lakecast.columns import LOAD, REPAIRED, ROW, SOURCE
 from lakecast.lake.ledger import KEY, ColumnBytes, LoadReport, pack
 from lakecast.lake.loads import LoadId, content_of, live
-from lakecast.lake.narrow import extremes, first_types, later_types, shaped
+from lakecast.lake.narrow import adopted, extremes, first_types, later_types, shaped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -89,7 +89,9 @@ def _schema(draft: Draft, to: Landing) -> pa.Schema:
     dates = [time] if time is not None and not draft.clock else []
     fresh = first_types(dict(rows.collect_schema()), found, dates)
     table = to.live.schema
-    return fresh if table is None else later_types(table, fresh, found, to.source)
+    if table is None:
+        return fresh
+    return later_types(table, adopted(rows, fresh, table), found, to.source)
 
 
 def _stage(table: Table, draft: Draft, schema: pa.Schema, to: Landing) -> StagedFile:

@@ -130,6 +130,41 @@ def later_types(
     return pa.schema([*table, *(column for column in fresh if column.name not in table.names)])
 
 
+def adopted(rows: pl.LazyFrame, fresh: pa.Schema, table: pa.Schema) -> pa.Schema:
+    """The load's types, where all texts of a column read as the table's type (or there are none)
+    that type: a CSV may follow a Parquet file, and a column without a value is of any type."""
+    from pyarrow import types
+
+    unlike = [
+        c.name
+        for c in fresh
+        if types.is_string(c.type) and c.name in table.names
+        if not types.is_string(table.field(c.name).type)
+    ]
+    if not unlike:
+        return fresh
+    asked = [_reads(name, table.field(name).type).alias(name) for name in unlike]
+    answers = rows.select(asked).collect(engine="streaming").row(0, named=True)
+    for name in unlike:
+        if answers[name]:
+            fresh = fresh.set(fresh.get_field_index(name), table.field(name))
+    return fresh
+
+
+def _reads(name: str, wanted: pa.DataType) -> pl.Expr:
+    """Whether every text is a number as the type writes it, so that none is changed."""
+    from pyarrow import types
+
+    text = pl.col(name)
+    same = pl.lit(value=False)
+    if types.is_integer(wanted):
+        number = text.cast(pl.Int32 if wanted.bit_width == 32 else pl.Int64, strict=False)
+        same = number.cast(pl.String) == text
+    elif types.is_floating(wanted):
+        same = text.cast(pl.Float64, strict=False).is_finite()
+    return (text.is_null() | same.fill_null(value=False)).all()
+
+
 def _misfit(fresh: pa.DataType, table: pa.DataType, found: Extremes | None) -> str:
     from pyarrow import types
 
@@ -172,6 +207,8 @@ def _shaped(frame: pl.DataFrame, column: pa.Field, timezone: str) -> Any:
     if column.name not in frame.columns:
         return pa.nulls(frame.height, column.type)
     values = frame[column.name]
+    if values.dtype == pl.String and not types.is_string(column.type):
+        return _read(values, column.type)
     if types.is_date(column.type) and isinstance(values.dtype, pl.Datetime):
         values = to_dates(values, timezone)
     elif types.is_timestamp(column.type) and values.dtype == pl.Date:
@@ -179,6 +216,15 @@ def _shaped(frame: pl.DataFrame, column: pa.Field, timezone: str) -> Any:
     elif types.is_string(column.type) and values.dtype != pl.String:
         values = values.cast(pl.String)
     return values.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(column.type)
+
+
+def _read(texts: pl.Series, wanted: pa.DataType) -> Any:
+    """Texts that `adopted` found to be of a number type, or all null."""
+    import pyarrow as pa
+
+    if texts.null_count() == texts.len():
+        return pa.nulls(texts.len(), wanted)
+    return texts.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(wanted)
 
 
 def kinds_of(table: pa.Schema, names: Sequence[str]) -> dict[str, Kind]:

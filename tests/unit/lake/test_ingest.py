@@ -538,6 +538,60 @@ def test_dates_land_in_a_table_of_times(world: World) -> None:
     assert world.rows("t")[1] == (datetime(2024, 1, 1, tzinfo=UTC),)
 
 
+def parquet(world: World, name: str, **columns: list[Any]) -> None:
+    given = {"p": ["a", "b"], "t": [date(2024, 1, 1)] * 2, "q": [1, 2], **columns}
+    pl.DataFrame(given).write_parquet(world.project / "raw" / name)
+
+
+ALL = spec_of('table = "sales"\npath = "raw/*"')
+
+
+def test_a_column_without_a_value_is_of_any_type(world: World) -> None:
+    moments = [datetime(2024, 1, 1, 5)] * 2  # noqa: DTZ001
+    for name, values in (("a", moments), ("b", [None, None])):
+        columns = {"d": values, "n": [7, 8] if name == "a" else values}
+        parquet(world, f"{name}.parquet", y=[True, False] if name == "a" else values, **columns)
+    assert world.ingest(ALL).landed == 4
+    assert [row == (None,) * 3 for row in world.rows("n", "d", "y")] == [False, False, True, True]
+
+
+def test_a_csv_may_follow_a_parquet_file(world: World) -> None:
+    parquet(world, "a.parquet", n=[7, 8], f=[0.5, 1.0])
+    world.write("b.csv", "p,t,q,n,f\na,2024-01-03,3,9,1.25\n")
+    assert world.ingest(ALL).landed == 3
+    assert world.rows("n", "f")[-1] == (9, 1.25)
+
+
+@pytest.mark.parametrize("text", ["007", "x", "7.0", "3000000000"])
+def test_a_text_that_would_change_in_the_tables_type_is_refused(world: World, text: str) -> None:
+    parquet(world, "a.parquet", n=[7, 8])
+    world.write("b.csv", f"p,t,q,n\na,2024-01-03,3,{text}\n")
+    with pytest.raises(DataRefused, match="column `n`"):
+        world.ingest(ALL)
+
+
+def test_a_column_in_other_case_lands_in_the_tables(world: World) -> None:
+    parquet(world, "a.parquet", cor=["x", "y"])
+    parquet(world, "b.parquet", Cor=["z", "w"])
+    assert world.ingest(ALL).landed == 4
+    assert [cor for (cor,) in world.rows("cor")] == ["x", "y", "z", "w"]
+
+
+def test_two_columns_that_differ_only_in_case_are_refused(world: World) -> None:
+    world.write("a.csv", "p,t,q,Cor,cor\na,2024-01-01,1,x,y\n")
+    with pytest.raises(DataRefused, match="`Cor` and `cor` differ only in case"):
+        world.ingest()
+
+
+@pytest.mark.parametrize("ids", [[2, 9], [2.0, 9.0], ["2", "9"]])
+def test_keys_are_the_same_in_any_type(world: World, ids: list[Any]) -> None:
+    spec = spec_of('table = "sales"\npath = "raw/*"\nrow_key = ["id"]')
+    world.write("a.csv", "p,t,q,id\na,2024-01-01,1,1\na,2024-01-02,2,2\n")
+    parquet(world, "b.parquet", id=ids)
+    world.ingest(spec)
+    assert world.apart() == [("raw/b.parquet", 1, "repeated_key")]
+
+
 def test_a_number_beyond_the_type_is_refused(world: World) -> None:
     source = 'table = "sales"\npath = "raw/*.parquet"'
     frame = pl.DataFrame({"p": ["a"], "t": [date(2024, 1, 1)], "q": [1], "n": [1]})
