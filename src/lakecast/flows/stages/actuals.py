@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -33,16 +35,27 @@ def held_back(context: Context, panel: LakePanel, path: str) -> pl.DataFrame:
 
     The file is read as the source of `sales` is, through the same contract, into a lake of its own
     that is thrown away. Where gaps are zero, a series of the panel without a row has sold nothing.
+    Its last period counts as complete: whoever names a file of actuals says so.
     """
     with tempfile.TemporaryDirectory(prefix="lakecast-") as name:
         lake = Lake(Store.open(name))
         spec = _plain(context.spec, path, context.settings.project)
         apart = replace(context, spec=spec, lake=lake, as_of=None)
         run_ingest(apart)
-        build_panel(spec, lake, context.engine, fingerprint="actuals")
+        end = _end(panel, context.spec.forecast.horizon)
+        build_panel(spec, lake, context.engine, fingerprint="actuals", as_of=end)
         later = open_panel(lake)
         rows = lake.table(PANEL).scan().collect()
     return _within(rows.join(later.series.select(_CODE, *_names(panel)), on=_CODE), panel, context)
+
+
+def _end(panel: LakePanel, horizon: int) -> datetime:
+    """The moment at which the last period of the horizon has ended."""
+    info = panel.info
+    start = info.frequency.start(np.array([info.cutoff + horizon + 1]))[0].item()
+    if isinstance(start, datetime):
+        return start.replace(tzinfo=UTC)
+    return datetime.combine(start, time.min, tzinfo=ZoneInfo(info.timezone))
 
 
 def _plain(spec: Spec, path: str, project: Path) -> Spec:
@@ -65,13 +78,13 @@ def _plain(spec: Spec, path: str, project: Path) -> Spec:
 
 def _within(rows: pl.DataFrame, panel: LakePanel, context: Context) -> pl.DataFrame:
     info, names = panel.info, _names(panel)
-    time, target = info.columns.time, info.columns.target
+    when, target = info.columns.time, info.columns.target
     ahead = info.frequency.start(info.cutoff + 1 + np.arange(context.spec.forecast.horizon))
-    periods = pl.Series(time, ahead).cast(rows.schema[time]).to_frame()
-    last = rows[time].max()
-    grid = panel.series.select(names).join(periods.filter(pl.col(time) <= last), how="cross")
+    periods = pl.Series(when, ahead).cast(rows.schema[when]).to_frame()
+    last = rows[when].max()
+    grid = panel.series.select(names).join(periods.filter(pl.col(when) <= last), how="cross")
     found = grid.join(
-        rows.select(*names, time, pl.col(target).alias(ACTUAL)), on=[*names, time], how="left",
+        rows.select(*names, when, pl.col(target).alias(ACTUAL)), on=[*names, when], how="left",
         nulls_equal=True, maintain_order="left",
     )  # fmt: skip
     if context.spec.panel.gaps == "zero":
