@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from tests.unit.models.rowsets import RowSet
 
+from lakecast.core.features import Column
 from lakecast.errors import SpecError
 from lakecast.models import families
 from lakecast.models.recipes import Tabular, given
@@ -75,3 +78,19 @@ def test_families_and_recipes_load_no_learner() -> None:
         "sys.exit('lightgbm' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_default_boosting_learns_little_of_noise() -> None:
+    """The target is 1 and noise of as much; what is predicted besides 1 is learnt noise."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(4000, 12)).astype(np.float32)
+    noisy = RowSet(
+        matrix=matrix,
+        target=(1 + rng.normal(size=4000)).astype(np.float32),
+        ordinals=np.zeros(4000, np.int32),
+        columns=tuple(Column(name=f"x{i}") for i in range(12)),
+    )
+    params = families.defaults("gradient_boosting")
+    fitted = families.regressor("gradient_boosting", params, seed=1, threads=1).fit(noisy)
+    fresh = rng.normal(size=(4000, 12)).astype(np.float32)
+    assert fitted.predict(fresh).std() < 0.2
