@@ -30,8 +30,10 @@ def standing(context: Context, champion: Promotion, panel: LakePanel) -> Predict
 
 def run_forecast(context: Context, champion: Promotion, panel: LakePanel, fingerprint: str) -> int:
     """Replace the forecasts of this cutoff and model version; the number of rows."""
+    from lakecast.forecasting.forecast import in_pieces
+
     predictor = standing(context, champion, panel)
-    frame = labelled(predictor.forecast(), champion)
+    frame = labelled(pl.concat(in_pieces(predictor)), champion)
     table = context.lake.table(FORECASTS)
     partition = {
         CUTOFF: str(frame[CUTOFF][0]),
