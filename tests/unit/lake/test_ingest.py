@@ -693,6 +693,35 @@ def test_a_cursor_beyond_rows_that_were_quarantined(base: World) -> None:
     assert not base.ingest(spec).changed
 
 
+def test_a_cursor_of_texts_stays_a_text(base: World) -> None:
+    query(base, "CREATE TABLE n (p TEXT, t TEXT, q REAL, id TEXT)")
+    query(base, "INSERT INTO n VALUES ('a', '2024-01-01', 1, '0009')")
+    spec = spec_of('table = "sales"\nsql_env = "SALES_URL"\ncursor = "id"\n'
+                   'query = "SELECT * FROM n"')  # fmt: skip
+    base.ingest(spec)
+    query(base, "INSERT INTO n VALUES ('b', '2024-01-02', 2, '0010')")
+    base.ingest(spec)
+    assert base.rows() == [("a", 1.0), ("b", 2.0)]
+    assert not base.ingest(spec).changed
+
+
+def test_a_cursor_that_is_no_column_is_an_error_of_usage(base: World) -> None:
+    query(base, "CREATE TABLE n (p TEXT, t TEXT, q REAL)")
+    spec = spec_of('table = "sales"\nsql_env = "SALES_URL"\ncursor = "idd"\n'
+                   'query = "SELECT * FROM n"')  # fmt: skip
+    with pytest.raises(UsageError, match="use one of: p, t, q"):
+        base.ingest(spec)
+
+
+def test_a_colon_in_a_query_is_no_parameter(base: World) -> None:
+    query(base, "CREATE TABLE n (p TEXT, t TEXT, q REAL)")
+    query(base, "INSERT INTO n VALUES ('x:b', '2024-01-01', 1), ('c', '2024-01-01', 2)")
+    spec = spec_of('table = "sales"\nsql_env = "SALES_URL"\n'
+                   """query = "SELECT * FROM n WHERE p LIKE '%:b'" """)  # fmt: skip
+    base.ingest(spec)
+    assert base.rows() == [("x:b", 1.0)]
+
+
 def test_a_database_that_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="not set"):
         world.ingest(spec_of(SQL))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as clock
@@ -17,10 +19,11 @@ from lakecast.lake.sources.base import Content, Piece
 from lakecast.lake.sources.parquet import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _ROWS: Final = 20_000
+_PARAMETER: Final = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")  # what SQLAlchemy takes for one
 _KNOWN: Final = frozenset({int, float, str, bool, date, datetime, timedelta, clock})
 
 
@@ -52,8 +55,8 @@ class SqlItem:
     def content(self, scratch: Path) -> Content:
         """Read the query into `scratch`; the hash is that of the rows, in their order.
 
-        Raises `UsageError` where the variable is not set, `Unreachable` where the database does
-        not answer or refuses the query.
+        Raises `UsageError` where the variable is not set or the cursor is no column of the query,
+        `Unreachable` where the database does not answer or refuses the query.
         """
         hashed = xxhash.xxh3_128(f"{self.cursor}|{self.since}".encode())
         rows = 0
@@ -63,9 +66,11 @@ class SqlItem:
             hashed.update(repr(chunk).encode())
             _frame(names, chunk).write_parquet(scratch / f"sql-{number:06d}.parquet")
             rows += len(chunk)
-            if self.cursor is not None and chunk:
-                last = chunk[-1][names.index(self.cursor)]
-        cursor = self.since if last is None else _text(last)
+            if self.cursor is not None:
+                place = self._place(names, self.cursor)
+                # Databases order nulls first or last, as they like.
+                last = next((r[place] for r in reversed(chunk) if r[place] is not None), last)
+        cursor = self.since if last is None else _kept(last)
         return Content(hashed.hexdigest(), cursor, rows)
 
     def pieces(self, scratch: Path, piece_bytes: int) -> Iterator[Piece]:
@@ -86,7 +91,8 @@ class SqlItem:
         engine = _engine(self.sql_env)
         try:
             with engine.connect().execution_options(stream_results=True) as connection:
-                result = connection.execute(*self._statement(sqlalchemy))
+                quote = engine.dialect.identifier_preparer.quote_identifier
+                result = connection.execute(*self._statement(sqlalchemy, quote))
                 names = list(result.keys())
                 yield names, []
                 for chunk in result.partitions(_ROWS):
@@ -96,11 +102,21 @@ class SqlItem:
         finally:
             engine.dispose()
 
-    def _statement(self, sqlalchemy: Any) -> tuple[Any, ...]:
+    def _place(self, names: Sequence[str], cursor: str) -> int:
+        if cursor not in names:
+            raise UsageError(
+                f"the cursor `{cursor}` is no column of the query",
+                where=f"${self.sql_env}",
+                cure=f"use one of: {', '.join(names)}",
+            )
+        return names.index(cursor)
+
+    def _statement(self, sqlalchemy: Any, quote: Callable[[str], str]) -> tuple[Any, ...]:
+        # A colon in a quoted text is no parameter.
+        query = _PARAMETER.sub(r"\\:\1", self.query.strip().rstrip(";"))
         if self.cursor is None:
-            return (sqlalchemy.text(self.query),)
-        query = self.query.strip().rstrip(";")
-        quoted = '"' + self.cursor.replace('"', '""') + '"'
+            return (sqlalchemy.text(query),)
+        quoted = quote(self.cursor)
         beyond = f" WHERE {quoted} > :since" if self.since is not None else ""
         text = f"SELECT * FROM ({query}) AS q{beyond} ORDER BY {quoted}"  # noqa: S608
         values = {} if self.since is None else {"since": _value(self.since)}
@@ -162,14 +178,19 @@ def _widest(schemas: Sequence[dict[str, pl.DataType]]) -> dict[str, pl.DataType]
 
 
 def _text(value: Any) -> str:
-    """A cursor's value such that `_value` reads it back."""
+    """A value for people and files."""
     return value.isoformat(sep=" ") if hasattr(value, "hour") else str(value)
 
 
-def _value(text: str) -> str | int | float:
-    for kind in (int, float):
+def _kept(value: Any) -> str:
+    """A cursor's value such that `_value` reads it back, a text in quotes: `"007"` is not 7."""
+    return json.dumps(value) if isinstance(value, str) else _text(value)
+
+
+def _value(text: str) -> str | int | float | datetime:
+    for kind in (int, float, datetime.fromisoformat):
         try:
             return kind(text)
         except ValueError:
             continue
-    return text
+    return str(json.loads(text)) if text.startswith('"') else text
