@@ -168,7 +168,9 @@ class Store:
     def open_input_stream(self, path: str, *, decompress: bool = False) -> Any:
         """A sequential stream of pyarrow; a compressed file is unpacked on demand, by its name."""
         with self.reaching():
-            compression = "detect" if decompress else None
+            # Arrow knows `.gz`, and not `.GZ`.
+            packed = "gzip" if path.lower().endswith(".gz") else "detect"
+            compression = packed if decompress else None
             return self.filesystem.open_input_stream(self.path(path), compression=compression)
 
     def file_size(self, path: str = "") -> int | None:

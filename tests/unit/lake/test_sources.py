@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -149,3 +150,34 @@ def test_the_widest_type_of_all_pieces() -> None:
     wide = sql_room._widest([{"a": pl.Null()}, {"a": pl.Int64()}, {"a": pl.Float64()}])
     assert wide == {"a": pl.Float64}
     assert sql_room._widest([{"a": pl.Int64()}, {"a": pl.String()}]) == {"a": pl.String}
+
+
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04\x14\x00\x06\x00", b"PAR1\x15\n", "a,b".encode("utf-16")]
+)
+def test_what_is_no_text_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    (item,) = items(Source(table="t", path="x.csv"), tmp_path)
+    with pytest.raises(DataRefused, match="not a text file"):
+        list(item.pieces(tmp_path, 1 << 20))
+
+
+def test_gzip_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "X.CSV.GZ").write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    (item,) = items(Source(table="t", path="*.GZ", kind="csv"), tmp_path)
+    assert sum(piece.frame.height for piece in item.pieces(tmp_path, 1 << 20)) == 1
+
+
+def test_brackets_in_names_are_no_pattern(tmp_path: Path) -> None:
+    project = tmp_path / "loja [1]"
+    (project / "raw").mkdir(parents=True)
+    for name in ("v [2024].csv", "a.csv", "b.csv"):
+        (project / "raw" / name).write_text("a\n1\n")
+    assert names(project, "raw/v [2024].csv") == ["raw/v [2024].csv"]
+    assert names(project, "raw/?.csv") == ["raw/a.csv", "raw/b.csv"]
+    assert names(project, "raw/[!a].csv") == ["raw/b.csv"]
+
+
+def test_a_delta_table_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no Delta table at 't'"):
+        names(tmp_path, "t", kind="delta")

@@ -41,7 +41,7 @@ class CsvItem:
     @property
     def size(self) -> int | None:
         """Bytes as they are stored; unknown where they are packed."""
-        return None if self.file.path.endswith(".gz") else self.file.size
+        return None if self.file.path.lower().endswith(".gz") else self.file.size
 
     def content(self, scratch: Path) -> Content:
         """A hash of the stored bytes."""
@@ -107,6 +107,12 @@ class CsvItem:
             sample = bytes(stream.read(_SAMPLE))
         if not sample.strip():
             raise self._refused("empty: not even a header line")
+        if _binary(sample, self.encoding):
+            raise DataRefused(
+                "not a text file",
+                where=self.name,
+                cure="save it as CSV or Parquet; a UTF-16 text needs format.encoding",
+            )
         text = sample.decode(self.encoding, errors="replace")
         delimiter = self.delimiter or separator_of(text)
         return self._distinct(header_of(text, delimiter)), delimiter
@@ -128,6 +134,13 @@ class CsvItem:
         return DataRefused(what, where=self.name, cure=cure)
 
 
+def _binary(sample: bytes, encoding: str) -> bool:
+    """Whether this is no text: a workbook, a Parquet file, UTF-16 read as something else."""
+    if sample.startswith((b"PAR1", b"PK\x03\x04")):
+        return True
+    return b"\0" in sample.splitlines()[0] and not any(bits in encoding for bits in ("16", "32"))
+
+
 def separator_of(text: str) -> str:
     """The delimiter that parts the header into most names."""
     return max(SEPARATORS, key=lambda mark: len(header_of(text, mark)))
@@ -138,7 +151,7 @@ def header_of(text: str, delimiter: str) -> list[str]:
     import csv
     from io import StringIO
 
-    records = csv.reader(StringIO(text.lstrip("\ufeff")), delimiter=delimiter)
+    records = csv.reader(StringIO(text.lstrip("\ufeff"), newline=None), delimiter=delimiter)
     return next((record for record in records if record), [])
 
 

@@ -33,16 +33,22 @@ def items(source: Source, project: Path, *, since: str | None = None) -> tuple[I
         return (_sql(source, since),)
     base, pattern = _place(source.path or "", project)
     shown = _shown(source.path or "", base, project)
+    if source.kind == "delta" and (pattern or not base.exists("_delta_log")):
+        raise _nothing(source, "no Delta table")
     if pattern is None and _is_delta(source, base):
         return (DeltaItem(Table(shown, base), shown),)
     found = _files(base, pattern, shown)
     if not found:
-        raise SpecError(
-            f"no file at {source.path!r}",
-            where=f"lakecast.toml: source of table `{source.table}`",
-            cure="paths are relative to the project's folder; check the pattern",
-        )
+        raise _nothing(source, "no file")
     return tuple(_item(source, file) for file in found)
+
+
+def _nothing(source: Source, what: str) -> SpecError:
+    return SpecError(
+        f"{what} at {source.path!r}",
+        where=f"lakecast.toml: source of table `{source.table}`",
+        cure="paths are relative to the project's folder; check the pattern",
+    )
 
 
 def _sql(source: Source, since: str | None) -> SqlItem:
@@ -56,10 +62,14 @@ def _sql(source: Source, since: str | None) -> SqlItem:
 
 
 def _place(path: str, project: Path) -> tuple[Store, str | None]:
-    """The deepest folder (or the file) without a wildcard, and the pattern below it."""
+    """The deepest folder (or the file) without a wildcard, and the pattern below it.
+
+    The project's own folder is no pattern, whatever it is called.
+    """
     whole = path if "://" in path else (project / path).absolute().as_posix()
-    found = _GLOB.search(whole)
-    if not found:
+    own = project.absolute().as_posix()
+    found = _GLOB.search(whole, len(own) if whole.startswith(own) else 0)
+    if not found or ("://" not in path and Path(whole).exists()):  # `vendas [2024].csv` is a name
         return Store.open(whole.rstrip("/")), None
     cut = whole.rindex("/", 0, found.start())
     return Store.open(whole[:cut] or "/"), whole[cut + 1 :]
@@ -78,7 +88,7 @@ def _shown(path: str, base: Store, project: Path) -> str:
 
 
 def _is_delta(source: Source, base: Store) -> bool:
-    return source.kind == "delta" or (source.kind is None and base.exists("_delta_log"))
+    return source.kind in (None, "delta") and base.exists("_delta_log")
 
 
 def _files(base: Store, pattern: str | None, shown: str) -> list[File]:
@@ -124,7 +134,7 @@ def _matcher(pattern: str | None) -> re.Pattern[str]:
     if pattern is None:
         return re.compile(".*", re.DOTALL)
     parts = {r"\*\*/": "(?:.*/)?", r"\*\*": ".*", r"\*": "[^/]*", r"\?": "[^/]"}
-    text = re.escape(pattern).replace(r"\[", "[").replace(r"\]", "]")
+    text = re.escape(pattern).replace(r"\[!", "[^").replace(r"\[", "[").replace(r"\]", "]")
     for mark, meaning in parts.items():
         text = text.replace(mark, meaning)
     return re.compile(text, re.DOTALL)
