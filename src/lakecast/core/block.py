@@ -94,6 +94,19 @@ class Block:
             statics={name: values[keep] for name, values in self.statics.items()},
         )
 
+    def take(self, keep: NDArray[np.bool_]) -> Block:
+        """The series [S] that are kept, whole."""
+        rows = np.repeat(keep, self.lengths)
+        return replace(
+            self,
+            codes=self.codes[keep],
+            starts=np.concatenate([[0], np.cumsum(self.lengths[keep])]).astype(np.int64),
+            first=self.first[keep],
+            target=self.target[rows],
+            covariates={name: values[rows] for name, values in self.covariates.items()},
+            statics={name: values[keep] for name, values in self.statics.items()},
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Future:
@@ -155,3 +168,31 @@ class MemoryPanel:
     def blocks(self) -> Iterator[Block]:
         """The blocks as given."""
         return iter(self.held)
+
+
+def sample(panel: PanelData, most: int, *, seed: int) -> PanelData:
+    """About `most` rows of a larger panel, whole series, held in memory; a smaller one as it is.
+
+    Whether a series is drawn depends on its code and the seed alone, not on blocks or other series.
+    """
+    if panel.info.rows <= most:
+        return panel
+    share = most / panel.info.rows
+    drawn = (block.take(_draw(block.codes, seed) < share) for block in panel.blocks())
+    held = tuple(block for block in drawn if block.rows)
+    info = replace(
+        panel.info,
+        series=sum(len(block.codes) for block in held),
+        rows=sum(block.rows for block in held),
+    )
+    return MemoryPanel(info, held)
+
+
+def _draw(codes: NDArray[np.int32], seed: int) -> NDArray[np.float64]:
+    """[S] a number in [0, 1) of each code: SplitMix64 (Steele, Lea & Flood, 2014)."""
+    with np.errstate(over="ignore"):
+        z = (codes.astype(np.uint64) + np.uint64(seed + 1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(np.float64) / 2.0**53

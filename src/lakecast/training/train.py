@@ -13,37 +13,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lakecast.core import folds, metrics
 from lakecast.errors import SpecError
 from lakecast.training import bench as benches
-from lakecast.training.backtest import Hooks, Seeded, one, run_backtest, to_frame
-from lakecast.training.candidates import (
-    Adopted,
-    adopt,
-    average,
-    compiles,
-    grid,
-    lineup,
-    tabular,
-)
+from lakecast.training.backtest import Hooks, Seeded, run_backtest
+from lakecast.training.candidates import Adopted, adopt, average, compiles, lineup
 from lakecast.training.composite import Choice
+from lakecast.training.screen import screen
 from lakecast.training.select import select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import polars as pl
-
     from lakecast.core.block import PanelData
-    from lakecast.core.folds import Fold
     from lakecast.core.splits import Splits
     from lakecast.models.workbench import Workbench
     from lakecast.spec.model import Spec
-    from lakecast.training.backtest import Backtest, Candidate, Forecasts
-    from lakecast.training.bench import FittingBench
+    from lakecast.training.backtest import Backtest, Candidate
     from lakecast.training.candidates import Lineup
+    from lakecast.training.screen import Trial
     from lakecast.training.select import Decision
 
 
@@ -54,17 +41,6 @@ class Job:
     panel: PanelData
     spec: Spec
     threads: int = 1
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trial:
-    """One point of a family's grid and its loss in the first window; None: not screened."""
-
-    family: str
-    strategy: str
-    params: Mapping[str, float | int | str]
-    loss: float | None
-    chosen: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,8 +69,8 @@ def train(
     tried = lineup(job.spec, job.panel.info)
     floor = benches.workbench(job.panel, found, job.threads)
     bench = benches.FittingBench(floor, job.spec, found, {})
-    trials, screened = _screen(bench, tried, held[0], hooks)
-    candidates = _candidates(job.spec, tried, trials)
+    screened = screen(bench, tried, held[0], hooks)
+    candidates = _candidates(tried, screened.models)
     adopted, refused = _incumbent(job, champion, candidates)
     everything = [*candidates, *adopted.added]
     backtest = run_backtest(
@@ -102,11 +78,11 @@ def train(
         everything,
         held,
         benches.groups(job.panel, job.spec),
-        replace(hooks, checkpoint=Seeded(hooks.checkpoint, screened)),
+        replace(hooks, checkpoint=Seeded(hooks.checkpoint, screened.forecasts)),
     )
     return Ran(
         backtest=backtest,
-        trials=trials,
+        trials=screened.trials,
         incumbent=Choice(by_class=adopted.by_class) if adopted.by_class else None,
         splits=found,
         workbench=floor,
@@ -120,19 +96,14 @@ def decide(job: Job, ran: Ran) -> Decision:
     return select(ran.backtest, spec.gate, seed=spec.train.seed, incumbent=ran.incumbent)
 
 
-def _candidates(spec: Spec, tried: Lineup, trials: Sequence[Trial]) -> list[Candidate]:
-    """Baselines, every family and strategy with the family's best parameters, and a mean.
+def _candidates(tried: Lineup, models: Sequence[Candidate]) -> list[Candidate]:
+    """Baselines, what came through the screening, and a mean of one model a family.
 
-    The mean is of the first strategy of each family: it is fit again for every champion that
-    needs it, and recursive models are the cheaper ones.
+    The mean is of each family's first strategy: it is fit again for every champion that needs it,
+    and recursive models are the cheaper ones.
     """
-    best = {trial.family: trial.params for trial in trials if trial.chosen}
-    models = [
-        tabular(family, strategy, best[family])
-        for family in spec.train.families
-        for strategy in tried.strategies
-    ]
-    alike = [model for model in models if model.strategy == tried.strategies[0]]
+    first = {model.family: model for model in reversed(models)}
+    alike = [model for model in models if first[model.family] is model]
     means = [average(alike)] if len(alike) > 1 else []
     return [*tried.baselines, *models, *means]
 
@@ -151,51 +122,3 @@ def _incumbent(
     except SpecError as error:
         return nobody, (f"the champion's recipe cannot be fit on this panel: {error.what}",)
     return adopted, ()
-
-
-def _screen(
-    bench: FittingBench, tried: Lineup, fold: Fold, hooks: Hooks
-) -> tuple[tuple[Trial, ...], dict[tuple[str, int], pl.DataFrame]]:
-    """Each family's grid in one fold, with the first strategy; and the forecasts of the best.
-
-    A grid of one point costs nothing.
-    """
-    spec = bench.spec
-    grids = {family: grid(spec, family) for family in spec.train.families}
-    many = sum(len(points) for points in grids.values() if len(points) > 1)
-    trials: list[Trial] = []
-    kept: dict[tuple[str, int], pl.DataFrame] = {}
-    with hooks.progress.bar("screen", many, "fits") as bar:
-        for family, points in grids.items():
-            models = [tabular(family, tried.strategies[0], point) for point in points]
-            if len(models) == 1:
-                trials.append(_trial(models[0], None, chosen=True))
-                continue
-            made: list[Forecasts] = []
-            for index, model in enumerate(models):
-                made.append(one(bench, replace(model, name=f"{model.name}/{index}"), fold, hooks))
-                bar.advance()
-            losses = [_loss(fold, each, folds.judged_by([fold], spec.gate.metric)) for each in made]
-            best = int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
-            kept[models[best].name, fold.window.index] = to_frame(made[best], fold)
-            trials += [
-                _trial(model, None if np.isnan(loss) else loss, chosen=index == best)
-                for index, (model, loss) in enumerate(zip(models, losses, strict=True))
-            ]
-    return tuple(trials), kept
-
-
-def _trial(model: Candidate, loss: float | None, *, chosen: bool) -> Trial:
-    return Trial(
-        family=model.family,
-        strategy=model.strategy,
-        params=model.params,
-        loss=loss,
-        chosen=chosen,
-    )
-
-
-def _loss(fold: Fold, forecasts: Forecasts, metric: str) -> float:
-    ranked = folds.ranked(fold, metric)[fold.classes, None]
-    stats = np.where(ranked, folds.totals(fold, forecasts.values), 0.0).sum(axis=0)
-    return float(metrics.loss(metric, metrics.figure(metric, stats)))
