@@ -14,11 +14,11 @@ from lakecast.spec import digest
 Stage = Literal["panel", "features", "train", "select", "forecast", "report"]
 
 CODE: Final[dict[Stage, int]] = {
-    "panel": 1,
+    "panel": 2,
     "features": 1,
-    "train": 1,
+    "train": 2,
     "select": 1,
-    "forecast": 1,
+    "forecast": 2,
     "report": 2,
 }
 """Raised by hand when a stage's code computes something else from the same inputs."""
