@@ -79,3 +79,18 @@ def test_as_of_before_the_data_leaves_nothing() -> None:
 def test_no_rows_make_no_panel() -> None:
     with pytest.raises(DataRefused, match="no row of `sales`"):
         cut(periods(), DAYS)
+
+
+def after_silence(days: int, rows: int) -> pl.DataFrame:
+    """Thirty days of 100 rows each, then one day of so many rows."""
+    found = {"_period": [*range(30), 29 + days], "rows": [100] * 30 + [rows], "last": [0] * 31}
+    return pl.DataFrame(found, schema_overrides={"_period": pl.Int32})
+
+
+def test_a_date_mistyped_by_decades_does_not_stretch_the_panel() -> None:
+    assert cut(after_silence(27_000, 3), DAYS) == Cut(cutoff=29, later=3)
+
+
+@pytest.mark.parametrize(("days", "rows"), [(700, 3), (27_000, 300)])
+def test_a_silence_that_may_be_real_stays(days: int, rows: int) -> None:
+    assert cut(after_silence(days, rows), DAYS) == Cut(cutoff=29 + days)
