@@ -23,7 +23,7 @@ _DEFAULTS: Final[Mapping[Family, Params]] = {
     "random_forest": {
         "num_iterations": 100,
         "num_leaves": 127,
-        "min_data_in_leaf": 10,
+        "min_data_in_leaf": 30,
         "bagging_fraction": 0.63,
         "bagging_freq": 1,
         "feature_fraction": 0.6,
