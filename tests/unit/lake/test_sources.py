@@ -181,3 +181,21 @@ def test_brackets_in_names_are_no_pattern(tmp_path: Path) -> None:
 def test_a_delta_table_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no Delta table at 't'"):
         names(tmp_path, "t", kind="delta")
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8b\x08\x00garbage", gzip.compress(b"a,b\n" * 9)[:-9]])
+def test_a_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.csv.gz").write_bytes(content)
+    (item,) = items(Source(table="t", path="x.csv.gz"), tmp_path)
+    with pytest.raises(DataRefused, match="cannot be unpacked"):
+        list(item.pieces(tmp_path, 1 << 20))
+
+
+def test_a_ragged_line_of_another_encoding_is_told_as_the_encoding(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.csv").write_bytes("a,b\nS\u00e3o\nx,y\n".encode("latin-1"))
+    (item,) = items(Source(table="t", path="x.csv"), tmp_path)
+    with pytest.raises(DataRefused, match="the text is not UTF-8"):
+        list(item.pieces(tmp_path, 1 << 20))
+    assert "Traceback" not in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,6 +65,10 @@ class CsvItem:
             raise self._refused(str(error)) from None
         except UnicodeDecodeError as error:
             raise self._refused(f"invalid {error.encoding} data: {error.reason}") from None
+        except OSError as error:
+            if self.size is not None:  # not packed, so it is the store that failed
+                raise
+            raise self._refused(f"cannot be unpacked: {error}") from None
 
     def _pieces(self, block: int) -> Iterator[Piece]:
         names, delimiter = self._header()
@@ -113,7 +118,8 @@ class CsvItem:
                 where=self.name,
                 cure="save it as CSV or Parquet; a UTF-16 text needs format.encoding",
             )
-        text = sample.decode(self.encoding, errors="replace")
+        # A text that ends in the middle of a letter is no error, a wrong letter is.
+        text = codecs.getincrementaldecoder(self.encoding)().decode(sample)
         delimiter = self.delimiter or separator_of(text)
         return self._distinct(header_of(text, delimiter)), delimiter
 
@@ -127,6 +133,8 @@ class CsvItem:
         cure = "check format.encoding and format.delimiter"
         if "UTF8" in what or "invalid utf" in what:
             what, cure = "the text is not UTF-8", 'set format.encoding, e.g. "latin-1"'
+        elif "unpacked" in what:
+            cure = "send the file again"
         elif "straddling" in what:
             what, cure = "a record is too long (an unclosed quote?)", "close the quote"
         elif "two columns" in what or "empty" in what:
