@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -90,6 +91,17 @@ def test_the_champion_beats_the_baselines_where_it_had_to_choose(
     assert ours["rmsse"] < board["seasonal_naive"]["rmsse"]
     assert ours["rmsse"] < board["seasonal_mean"]["rmsse"]
     assert abs(ours["bias"]) <= 0.1
+
+
+def test_the_figures_of_the_readme(board: dict[str, dict[str, Any]]) -> None:
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| ([^|]*?) \| (\d\.\d+) \|", text, re.MULTILINE))
+    said = {key.split()[0]: float(figure) for key, figure in told.items()}
+    assert said == {
+        "repeat": pytest.approx(board["seasonal_naive"]["rmsse"], abs=0.01),
+        "weekday": pytest.approx(board["seasonal_mean"]["rmsse"], abs=0.01),
+        "what": pytest.approx(board["auto"]["rmsse"], abs=0.01),
+    }
 
 
 def test_held_back_days_are_in_the_report_only(project: Project) -> None:
