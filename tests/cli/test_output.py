@@ -118,7 +118,7 @@ def test_run_with_nothing_to_do(call: Call, project: Path) -> None:
     )
     assert re.match(r"candidate +rmsse +rmse +mae +r2 +wape +bias +coverage\n", rest)
     assert "therefore   the challenger becomes the first champion\n" in rest
-    assert rest.endswith(f"{REPORT}sqlite:///<project>/mlflow.db\n")
+    assert rest.endswith(f"{REPORT}'sqlite:///<project>/mlflow.db'\n")  # a shell reads it
 
 
 def test_forecast(call: Call, project: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from lakecast.logs import redact
@@ -36,5 +37,7 @@ def show_run(outcome: RunOutcome, output: Output) -> None:
     output.line(outcome.decision)
     output.line()
     output.line(f"report:   {outcome.report}")
-    output.line(f"MLflow:   mlflow ui --backend-store-uri {redact(outcome.tracking_uri)}")
+    output.line(
+        f"MLflow:   mlflow ui --backend-store-uri {shlex.quote(redact(outcome.tracking_uri))}"
+    )
     output.result(outcome.to_dict())

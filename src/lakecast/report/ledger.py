@@ -99,8 +99,9 @@ def findings(frame: pl.DataFrame) -> Table:
 
 
 def _finding_lines(group: dict[str, list[str | None]]) -> list[str]:
-    pairs = zip(group["series"][:MOST_EXAMPLES], group["detail"][:MOST_EXAMPLES], strict=True)
-    return [": ".join(part for part in (series_name(s), detail) if part) for s, detail in pairs]
+    pairs = list(zip(group["series"], group["detail"], strict=True))[: 10 * MOST_EXAMPLES]
+    lines = (": ".join(part for part in (series_name(s), text) if part) for s, text in pairs)
+    return list(dict.fromkeys(lines))[:MOST_EXAMPLES]
 
 
 def series_name(text: str | None) -> str:

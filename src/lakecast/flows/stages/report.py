@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -296,7 +297,7 @@ def _stages(context: Context, now: Sequence[StageOutcome]) -> tuple[Stage, ...]:
 def _next_steps(context: Context) -> tuple[Step, ...]:
     from lakecast.logs import redact
 
-    uri = redact(context.settings.tracking_uri)
+    uri = shlex.quote(redact(context.settings.tracking_uri))
     return (
         Step(text="Compare every candidate of every training in MLflow.",
              command=f"mlflow ui --backend-store-uri {uri}"),
