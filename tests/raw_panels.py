@@ -152,9 +152,12 @@ def _aids(plan: PanelPlan, cuts: Mapping[str, list[pl.DataFrame]]) -> Aids:
         one.table: lookup_rows(pl.concat(cuts[one.table]).select(*one.on, *one.gives), one.on)[0]
         for one in plan.lookups
     }
-    if not plan.repeated:
-        return Aids(lookups=lookups)
-    return Aids(lookups=lookups, superseded=superseded(cuts[SALES], plan.repeated))
+    replaced = {
+        table.name: superseded(cuts[table.name], table.repeated)
+        for table in (plan.sales, *plan.tables)
+        if table.repeated
+    }
+    return Aids(lookups=lookups, superseded=replaced)
 
 
 def _vocabularies(

@@ -227,6 +227,19 @@ def test_a_repeated_row_may_replace_one_in_another_bucket(lake: Lake) -> None:
     assert read_findings(lake).filter(kind="superseded")["count"].to_list() == [1]
 
 
+def test_a_repeated_row_of_a_covariate_table_counts_once(lake: Lake) -> None:
+    keyed = SOURCES.replace(
+        'on = ["loja"]\ntime',
+        'row_key = ["loja", "semana"]\nrepeated = "last"\non = ["loja"]\ntime',
+    ).replace('aggregate = "max"', 'aggregate = "sum"')
+    land(lake, "promocoes", frames()["promocoes"].with_columns(promo=pl.lit(5.0)), load="L9")
+    text = 'buckets = 4\nrevenue = "valor"\n'
+    sales = 'columns.faixa = { role = "past-only" }'
+    run(lake, "f", spec_of(sales=sales, sources=keyed, panel=text, horizon=3))
+    said = stored(lake).filter(loja="a")["promo"]
+    assert set(said) == {5.0}
+
+
 def test_a_crash_before_the_last_commit_is_made_good(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

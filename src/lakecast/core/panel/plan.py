@@ -66,7 +66,8 @@ class Table:
     """What the panel takes from one table.
 
     `keys` say which series a row is about: columns of the series, or statics of the series.
-    `clock` cuts `time` (None: the table is static). `reads` are the columns to read.
+    `clock` cuts `time` (None: the table is static). `reads` are the columns to read. `repeated` is
+    the row key of which only the last row counts, empty where every row does.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Table:
     clock: Clock
     measures: tuple[Measure, ...]
     reads: tuple[str, ...]
+    repeated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,8 +84,7 @@ class PanelPlan:
     """All that the panel's functions need to know; nothing else of the spec reaches them.
 
     The measures of `sales` are the target, then the past-only covariates, then the revenue.
-    `attributes` are statics of a series that only serve to join covariates. `repeated` is the row
-    key of which only the last row counts, empty where every row does.
+    `attributes` are statics of a series that only serve to join covariates.
     """
 
     columns: Columns
@@ -94,7 +95,11 @@ class PanelPlan:
     tables: tuple[Table, ...] = ()
     lookups: tuple[Lookup, ...] = ()
     attributes: tuple[str, ...] = ()
-    repeated: tuple[str, ...] = ()
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """The row key of `sales` of which only the last row counts."""
+        return self.sales.repeated
 
     @property
     def season(self) -> int:
@@ -143,7 +148,6 @@ def resolve(spec: Spec, schemas: Schemas) -> PanelPlan:
         tables=tables,
         lookups=_lookups(world, keys),
         attributes=tuple(sorted(keys - set(spec.panel.series))),
-        repeated=next((s.row_key for s in world.sources[SALES] if s.repeated == "last"), ()),
     )
     _check_names(plan)
     return plan
@@ -211,8 +215,8 @@ def _sales(world: _World, keys: set[str]) -> Table:
     if panel.revenue:
         measures.append(Measure(name=REVENUE, column=panel.revenue, aggregate="sum"))
     needed = {panel.time, *panel.series, *keys, *panel.exclude, *(m.column for m in measures)}
-    for source in world.sources[SALES]:
-        needed |= set(source.row_key) if source.repeated == "last" else set()
+    repeated = _repeated(SALES, world)
+    needed |= set(repeated)
     return Table(
         name=SALES,
         keys=panel.series,
@@ -220,7 +224,12 @@ def _sales(world: _World, keys: set[str]) -> Table:
         clock=world.clock,
         measures=tuple(measures),
         reads=world.reads(SALES, needed),
+        repeated=repeated,
     )
+
+
+def _repeated(table: str, world: _World) -> tuple[str, ...]:
+    return next((s.row_key for s in world.sources[table] if s.repeated == "last"), ())
 
 
 def _covariates(name: str, world: _World) -> Table:
@@ -235,6 +244,7 @@ def _covariates(name: str, world: _World) -> Table:
         clock=_clock(source, world),
         measures=measures,
         reads=world.reads(name, needed),
+        repeated=_repeated(name, world),
     )
 
 

@@ -41,18 +41,19 @@ class Ready:
 class Aids:
     """What every piece needs besides itself.
 
-    `lookups` by table; `superseded` are (`_load`, `_row`) of rows that a later one replaces;
+    `lookups` by table; `superseded` are (`_load`, `_row`) of rows that a later one replaces, by
+    table;
     `vocabularies` are the sorted texts of a covariate, by its name.
     """
 
     lookups: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    superseded: pl.DataFrame | None = None
+    superseded: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def sales_rows(piece: pl.DataFrame, plan: PanelPlan, aids: Aids) -> Ready:
     """Rows of `sales` that count for the panel, whatever their period."""
-    steps = _Steps(_enrich(_latest(piece, aids), plan, aids))
+    steps = _Steps(_enrich(_latest(piece, plan.sales, aids), plan, aids))
     steps.drop("superseded", piece.height - steps.rows.height)
     steps.keep(pl.col(plan.columns.time).is_not_null(), "no_time")
     steps.keep(pl.all_horizontal(pl.col(c).is_not_null() for c in plan.columns.series), "no_series")
@@ -71,7 +72,7 @@ def covariate_rows(piece: pl.DataFrame, table: Table, plan: PanelPlan, aids: Aid
     They have the keys, the measures' columns, and with a time `_period` and `_at`.
     """
     needed = [*table.keys, *([table.time] if table.time else [])]
-    rows = _enrich(piece, plan, aids).drop_nulls(needed)
+    rows = _enrich(_latest(piece, table, aids), plan, aids).drop_nulls(needed)
     if table.time is None:
         return rows
     return _with_time(rows, table.time, table.clock.ordinals(rows[table.time]))
@@ -118,10 +119,11 @@ class _Steps:
         return pl.DataFrame(self._notes, schema=COUNTS, orient="row")
 
 
-def _latest(piece: pl.DataFrame, aids: Aids) -> pl.DataFrame:
-    if aids.superseded is None or aids.superseded.is_empty():
+def _latest(piece: pl.DataFrame, table: Table, aids: Aids) -> pl.DataFrame:
+    replaced = aids.superseded.get(table.name)
+    if replaced is None or replaced.is_empty():
         return piece
-    return piece.join(aids.superseded, on=[LOAD, ROW], how="anti", maintain_order="left")
+    return piece.join(replaced, on=[LOAD, ROW], how="anti", maintain_order="left")
 
 
 def _enrich(piece: pl.DataFrame, plan: PanelPlan, aids: Aids) -> pl.DataFrame:

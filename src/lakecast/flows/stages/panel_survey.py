@@ -95,13 +95,13 @@ def explore(spec: Spec, lake: Lake, engine: Engine, buckets: int) -> Found:
 
 def sales_pieces(lake: Lake, plan: PanelPlan) -> tuple[Piece, ...]:
     """`sales` with the columns that the panel needs."""
-    order = (LOAD, ROW) if plan.repeated else ()
-    return pieces(lake.table(SALES), (*plan.sales.reads, *order))
+    return table_pieces(lake, plan.sales)
 
 
 def table_pieces(lake: Lake, table: Table) -> tuple[Piece, ...]:
-    """A covariate table with the columns that the panel needs."""
-    return pieces(lake.table(table.name), table.reads)
+    """A table with the columns that the panel needs."""
+    order = (LOAD, ROW) if table.repeated else ()
+    return pieces(lake.table(table.name), (*table.reads, *order))
 
 
 def _lookups(lake: Lake, plan: PanelPlan) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
@@ -114,12 +114,18 @@ def _lookups(lake: Lake, plan: PanelPlan) -> tuple[dict[str, pl.DataFrame], pl.D
     return frames, pl.DataFrame(repeated, schema=COUNTS, orient="row")
 
 
-def _superseded(lake: Lake, engine: Engine, plan: PanelPlan) -> pl.DataFrame | None:
-    if not plan.repeated:
-        return None
-    work = pieces(lake.table(SALES), (*plan.repeated, LOAD, ROW))
-    split = partial(_split_keys, key=plan.repeated)
-    build = partial(_superseded_of, key=plan.repeated)
+def _superseded(lake: Lake, engine: Engine, plan: PanelPlan) -> dict[str, pl.DataFrame]:
+    return {
+        table.name: _replaced(lake, engine, table)
+        for table in (plan.sales, *plan.tables)
+        if table.repeated
+    }
+
+
+def _replaced(lake: Lake, engine: Engine, table: Table) -> pl.DataFrame:
+    work = pieces(lake.table(table.name), (*table.repeated, LOAD, ROW))
+    split = partial(_split_keys, key=table.repeated)
+    build = partial(_superseded_of, key=table.repeated)
     found = engine.exchange(split, work, build, range(_KEY_BUCKETS), title="finding repeated rows")
     return pl.concat(list(found))
 
