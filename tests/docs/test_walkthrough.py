@@ -51,7 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     plan.write_parquet(made / "promo.parquet")
     wanted = sold.select("produto", "loja").unique().join(plan, on="produto")
-    wanted = wanted.filter(pl.col("data_venda") > sold["data_venda"].max())
+    ahead = (pl.col("data_venda") - sold["data_venda"].max()).dt.total_days()
+    wanted = wanted.filter(ahead.is_between(1, HORIZON))
     wanted.with_columns(em_promocao=pl.lit(1)).write_csv(made / "cenario.csv")
     return made
 
