@@ -124,8 +124,11 @@ def _memory(given: _Given) -> int | None:
     text = str(value).strip().upper()
     number = text.rstrip("BIKMG")
     try:
-        return int(float(number) * _UNITS[text[len(number) :].strip()])
+        amount = int(float(number) * _UNITS[text[len(number) :].strip()])
     except (ValueError, KeyError):
+        amount = 0
+    if amount < 1:
         raise UsageError(
             f"not an amount of memory: {value!r}", where=where, cure="write it like 4GB or 512MiB"
-        ) from None
+        )
+    return amount
