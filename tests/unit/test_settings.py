@@ -57,8 +57,8 @@ def test_amounts_of_memory(text: str, amount: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("memory", "lots"), ("memory", "4TB"), ("memory", "0"), ("memory", "-1"), ("memory", ""), ("workers", "0"), ("workers", "-1"),
-     ("workers", "two"), ("engine", "spark ")],
+    [("memory", "lots"), ("memory", "4TB"), ("memory", "0"), ("memory", "-1"), ("memory", ""),
+     ("workers", "0"), ("workers", "-1"), ("workers", "two"), ("engine", "spark ")],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_by_name(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:

@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     output = Output(as_json=args.json)
     try:
-        return int(args.call(args, output) or 0)
+        code = int(args.call(args, output) or 0)
+        output.flush()  # here, where a reader that has gone away is noticed
+        return code
     except LakecastError as error:
         if args.debug:
             raise

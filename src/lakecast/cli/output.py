@@ -52,6 +52,10 @@ class Output:
         if self.as_json:
             print(json.dumps(value, default=str, ensure_ascii=False), file=self._out)
 
+    def flush(self) -> None:
+        """Hand over what is still buffered."""
+        self._out.flush()
+
     def error(self, error: LakecastError) -> None:
         """An error on stderr: what, where and the cure; as JSON with `as_json`."""
         from lakecast.logs import redact
