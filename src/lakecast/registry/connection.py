@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import sqlite3
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from lakecast.errors import LakecastError, UsageError
 from lakecast.logs import redact
-from lakecast.registry.address import alone, probe, shown, unreachable
+from lakecast.registry.address import alone, database, probe, shown, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mlflow.tracking import MlflowClient
 
@@ -34,22 +36,44 @@ _NOT_LET_IN: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOME
 def connect(uri: str) -> MlflowClient:
     """A client whose runs and registry are both at the URI; no global of MLflow is set.
 
-    A database is set up on first use, by one process at a time. Raises `Unreachable` within
-    seconds when a server or database does not answer, `UsageError` where the URI is none.
+    A database is set up on first use, by one process at a time; a sqlite file appears only when it
+    is whole, because MLflow cannot go on with one whose set-up was killed. Raises `Unreachable`
+    within seconds when a server or database does not answer, `UsageError` where the URI is none.
     """
     probe(uri)
     with talking(uri), alone(uri):
-        from mlflow.exceptions import MlflowException
-        from mlflow.tracking import MlflowClient
+        path = database(uri)
+        if path is not None and not path.exists():
+            _set_up(path)
+        return _client(uri)
 
-        try:
-            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        except MlflowException as error:
-            if error.error_code != "INVALID_PARAMETER_VALUE":
-                raise
-            raise _no_store(uri, str(error)) from None
-        client.search_registered_models(max_results=1)  # sets the registry up, too
-        return client
+
+def _client(uri: str) -> MlflowClient:
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    except MlflowException as error:
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        raise _no_store(uri, str(error)) from None
+    client.search_registered_models(max_results=1)  # sets the registry up, too
+    return client
+
+
+def _set_up(path: Path) -> None:
+    """Make a tracking database beside its place and move it there whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made, whole = (path.with_name(f".{path.name}.{part}") for part in ("making", "whole"))
+    for old in path.parent.glob(f".{path.name}.*"):
+        old.unlink()
+    _client(f"sqlite:///{made}")
+    with closing(sqlite3.connect(made)) as source, closing(sqlite3.connect(whole)) as target:
+        source.backup(target)
+    whole.replace(path)
+    for old in path.parent.glob(f".{path.name}.making*"):
+        old.unlink()
 
 
 @contextmanager

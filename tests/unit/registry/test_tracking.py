@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -17,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from lakecast.errors import LakecastError, Unreachable, UsageError
+from lakecast.registry import connection
 from lakecast.registry.connection import talking
 from lakecast.registry.tracking import RunLog, Tracking, TrainingLog, open_tracking
 
@@ -203,6 +205,27 @@ def test_first_use_by_several_processes_at_once(tmp_path: Path) -> None:
     ended = [(process.communicate(timeout=240)[1], process.returncode) for process in started]
     assert ended == [(b"", 0), (b"", 0)]
     assert len(runs(open_tracking(uri, "shared"))) == 2
+
+
+def test_a_first_set_up_that_was_killed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mlflow.db"
+    uri = f"sqlite:///{path}"
+    whole = connection._client
+
+    def killed(address: str) -> None:
+        with closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as half:
+            half.execute("CREATE TABLE experiments (half INTEGER)")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connection, "_client", killed)
+    with pytest.raises(KeyboardInterrupt):
+        open_tracking(uri, "shared")
+    assert not path.exists()
+    monkeypatch.setattr(connection, "_client", whole)
+    open_tracking(uri, "shared").log(TrainingLog(fingerprint="f", run=RunLog(name="r")))
+    assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".")] == []
 
 
 def test_a_server_that_does_not_answer() -> None:
