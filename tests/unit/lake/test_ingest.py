@@ -722,6 +722,12 @@ def test_a_colon_in_a_query_is_no_parameter(base: World) -> None:
     assert base.rows() == [("x:b", 1.0)]
 
 
+def test_a_query_that_the_database_refuses_is_an_error_of_usage(base: World) -> None:
+    spec = spec_of('table = "sales"\nsql_env = "SALES_URL"\nquery = "SELECT * FROM nowhere"')
+    with pytest.raises(UsageError, match="refused the query"):
+        base.ingest(spec)
+
+
 def test_a_database_that_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="not set"):
         world.ingest(spec_of(SQL))

@@ -55,8 +55,8 @@ class SqlItem:
     def content(self, scratch: Path) -> Content:
         """Read the query into `scratch`; the hash is that of the rows, in their order.
 
-        Raises `UsageError` where the variable is not set or the cursor is no column of the query,
-        `Unreachable` where the database does not answer or refuses the query.
+        Raises `UsageError` where the variable is not set, the database refuses the query or the
+        cursor is no column of it, `Unreachable` where the database does not answer.
         """
         hashed = xxhash.xxh3_128(f"{self.cursor}|{self.since}".encode())
         rows = 0
@@ -92,7 +92,10 @@ class SqlItem:
         try:
             with engine.connect().execution_options(stream_results=True) as connection:
                 quote = engine.dialect.identifier_preparer.quote_identifier
-                result = connection.execute(*self._statement(sqlalchemy, quote))
+                try:
+                    result = connection.execute(*self._statement(sqlalchemy, quote))
+                except SQLAlchemyError as error:
+                    raise self._refused(error) from None
                 names = list(result.keys())
                 yield names, []
                 for chunk in result.partitions(_ROWS):
@@ -122,12 +125,20 @@ class SqlItem:
         values = {} if self.since is None else {"since": _value(self.since)}
         return sqlalchemy.text(text), values
 
+    # A driver's words may hold the address and the user, so only the kind of an error is told.
+
     def _unreachable(self, error: Exception) -> Unreachable:
-        # The driver's words may hold the address and the user, so only the kind is told.
         return Unreachable(
-            f"the database refused or did not answer ({type(error).__name__})",
+            f"the database did not answer ({type(error).__name__})",
             where=f"${self.sql_env}",
-            cure="check the URL, the network and the query",
+            cure="check the URL, the network and the credentials",
+        )
+
+    def _refused(self, error: Exception) -> UsageError:
+        return UsageError(
+            f"the database refused the query ({type(error).__name__})",
+            where=f"${self.sql_env}",
+            cure="run the query by itself: its tables, columns and syntax must be the database's",
         )
 
 
