@@ -83,7 +83,7 @@ _PARTS: Final[dict[str, Callable[[Moments], NDArray[np.generic]]]] = {
     "day_of_year": lambda at: (at.days - at.years.astype("M8[D]")).astype(np.int64) + 1,
     "is_weekend": lambda at: at.weekday >= 5,
     "is_month_start": lambda at: at.days == at.months.astype("M8[D]"),
-    "is_month_end": lambda at: (at.days + 1).astype("M8[M]") != at.months,
+    "is_month_end": lambda at: (at.days + np.timedelta64(1, "D")).astype("M8[M]") != at.months,
 }
 
 PARTS: Final = (*_PARTS, *PORTUGUESE)
