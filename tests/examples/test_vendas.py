@@ -10,6 +10,7 @@ import importlib.util
 import math
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -95,7 +96,7 @@ def rows() -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="module")
 def expected(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
-    with sqlite3.connect(":memory:") as base:
+    with closing(sqlite3.connect(":memory:")) as base:
         base.execute(
             "CREATE TABLE bruto (produto, categoria_valor, quantidade, valor_total, data_venda)"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -101,7 +102,7 @@ def random_frames(seed: int) -> dict[str, pl.DataFrame]:
 
 
 def by_sql(frames: dict[str, pl.DataFrame], cutoff: date) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection:
         for name, frame in frames.items():
             texts = frame.with_columns(
                 pl.col(pl.Datetime).dt.strftime("%Y-%m-%d %H:%M:%S"),
