@@ -27,18 +27,6 @@ SECRET = "hunter2-do-not-show"
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    def called(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return called
-
-
-@pytest.fixture
 def new(tmp_path: Path) -> Path:
     return write_project(tmp_path / "p")
 

@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 REPORT = "report:   <project>/report.html\nMLflow:   mlflow ui --backend-store-uri "
 
 
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    def called(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return called
-
-
 def plain(text: str, folder: Path) -> str:
     """Without what differs from run to run."""
     text = text.replace(str(folder), "<project>")

@@ -6,10 +6,8 @@ import gzip
 import io
 import os
 import pickle
-import socket
 import subprocess
 import sys
-import time
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,6 @@ from lakecast.logs import Silent
 from lakecast.spec import loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from lakecast.lake.ledger import IngestReport
@@ -42,33 +39,6 @@ time = "t"
 target = "q"
 """
 SCHEMA = pa.schema([("a", pa.int16()), ("s", pa.string()), ("bucket", pa.int32())])
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """An S3 server in a process of its own: delta-rs may hold the interpreter's lock."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _wait(port: int) -> None:
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the S3 server did not start")
 
 
 @pytest.fixture(params=["folder", "s3"])

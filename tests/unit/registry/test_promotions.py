@@ -20,7 +20,6 @@ from lakecast.registry.promotions import (
     history,
     promote,
     rollback,
-    withdrawn,
 )
 
 if TYPE_CHECKING:
@@ -201,17 +200,6 @@ def test_a_rollback_overtaken_by_a_promotion_takes_nothing_away(table: Table) ->
     now = champion(table)
     assert now is not None
     assert now.model_version == "3"
-
-
-def test_withdrawn_names_the_rollback_until_a_person_promotes_again(table: Table) -> None:
-    put(table, "1", "first")
-    put(table, "2")
-    assert withdrawn(history(table), "print-2") is None
-    back = rollback(table, by="bia", at=AT)
-    assert withdrawn(history(table), "print-2") == back
-    assert withdrawn(history(table), "print-1") is None
-    put(table, "2")
-    assert withdrawn(history(table), "print-2") is None
 
 
 def test_a_table_of_another_shape_is_refused(table: Table) -> None:
