@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lakecast.core.block import Future, PanelData
+    from lakecast.core.block import Future
     from lakecast.core.features import Column, FeaturePlan, State
 
 
@@ -99,17 +99,4 @@ class Forecaster(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write into an empty folder; `lakecast.models.load` reads it back, bit for bit."""
-        ...
-
-
-class Recipe(Protocol):
-    """Everything that is fit: family, features, strategy, parameters. Hashable by its `name`."""
-
-    @property
-    def name(self) -> str:
-        """Short and unique among the candidates, e.g. `gradient_boosting/direct`."""
-        ...
-
-    def fit(self, panel: PanelData, cutoff: int) -> Forecaster:
-        """Fit on the rows up to and including the cutoff; nothing later is read."""
         ...

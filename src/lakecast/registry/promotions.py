@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from lakecast.errors import Conflict, GateNotPassed, LakecastError, UsageError
@@ -137,20 +136,6 @@ def rollback(table: Table, *, by: str, at: datetime) -> Promotion:
         return replace(target, kind="rollback", version=len(log) + 1, by=by, at=at)
 
     return _append(table, row, now.version)
-
-
-def withdrawn(log: Sequence[Promotion], fingerprint: str) -> Promotion | None:
-    """The rollback that took a training's model away, unless it was promoted again since.
-
-    What a person rolled back is not for a later automatic run to bring back.
-    """
-    taken: Promotion | None = None
-    for before, row in pairwise(log):
-        if row.kind == "rollback" and before.fingerprint == fingerprint:
-            taken = row
-        elif row.fingerprint == fingerprint:
-            taken = None
-    return taken
 
 
 class _Row(Protocol):
