@@ -39,7 +39,7 @@ def training_part(spec: Spec) -> list[object]:
     covariates = [[s.table, s.on, s.time, s.frequency, s.lookup, s.columns] for s in spec.sources]
     return [
         spec.name, covariates, spec.panel, spec.forecast, spec.features, spec.train, spec.backtest,
-        spec.gate,
+        spec.gate, spec.hierarchy,
     ]  # fmt: skip
 
 

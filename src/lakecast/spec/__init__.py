@@ -9,13 +9,15 @@ from lakecast.spec.model import (
     Forecast,
     Format,
     Gate,
+    Hierarchy,
     Panel,
     Source,
     Spec,
     Train,
+    Tune,
 )
 
 __all__ = [
-    "Backtest", "Contract", "Covariate", "Features", "Forecast", "Format", "Gate", "Panel",
-    "Source", "Spec", "Train", "canonical", "digest", "load", "loads",
+    "Backtest", "Contract", "Covariate", "Features", "Forecast", "Format", "Gate", "Hierarchy",
+    "Panel", "Source", "Spec", "Train", "Tune", "canonical", "digest", "load", "loads",
 ]  # fmt: skip

@@ -20,6 +20,10 @@ Strategy = Literal["auto", "recursive", "direct"]
 Family = Literal["linear_regression", "random_forest", "gradient_boosting"]
 Objective = Literal["auto", "squared", "tweedie", "poisson"]
 Metric = Literal["rmsse", "mase", "mae", "rmse", "wape", "smape", "bias", "r2"]
+Scaling = Literal["auto", "series", "none"]
+Weight = Literal["equal", "target", "revenue"]
+Reconciliation = Literal["auto", "bottom_up", "wls"]
+Searched = Literal["family", "params", "features", "objective"]
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -344,6 +348,23 @@ class Train(Frozen, frozen=True, kw_only=True):
         20_000_000
     )
     seed: Annotated[int, Meta(ge=0, description="Seed of everything random.")] = 1
+    scaling: Annotated[
+        Scaling,
+        Meta(
+            description="`series`: rows are divided by their series' scale, so that all series "
+            "count alike; `none`: large series count more; `auto`: screened for boosting."
+        ),
+    ] = "auto"
+    partitions: (
+        Annotated[
+            tuple[str, ...],
+            Meta(
+                description="Series or static columns by whose values separate models are tried "
+                "beside the one of all series; absent: chosen from the panel; empty: none."
+            ),
+        ]
+        | None
+    ) = None
     search: Annotated[
         bool, Meta(description="Screen each family's small grid on the first window.")
     ] = True
@@ -379,6 +400,54 @@ class Gate(Frozen, frozen=True, kw_only=True):
     max_loss: Annotated[
         float, Meta(ge=0.0, description="A refresh may be worse by this share.")
     ] = 0.02
+    weight: Annotated[
+        Weight,
+        Meta(
+            description="What a series weighs in rmsse and mase: the same, or its target or "
+            "revenue over one horizon up to the cutoff."
+        ),
+    ] = "equal"
+
+
+class Hierarchy(Frozen, frozen=True, kw_only=True):
+    """Levels that forecasts are added up to, besides the series themselves."""
+
+    levels: Annotated[
+        tuple[tuple[str, ...], ...],
+        Meta(
+            description="Series or static columns of each level; `[]` is the total; levels may "
+            "cross."
+        ),
+    ] = ()
+    method: Annotated[
+        Reconciliation,
+        Meta(
+            description="`bottom_up` adds the series up; `wls` also uses forecasts of the levels "
+            "themselves; `auto` takes it only where the nested backtest gains."
+        ),
+    ] = "auto"
+
+
+class Tune(Frozen, frozen=True, kw_only=True):
+    """A search with Optuna, by `lakecast tune`."""
+
+    trials: Annotated[Positive, Meta(description="Most trials; what is kept counts.")] = 50
+    time: (
+        Annotated[
+            str,
+            Meta(
+                description="Time the search may take; turned into trials by what one costs.",
+                pattern=r"^\d+[mh]$",
+            ),
+        ]
+        | None
+    ) = None
+    windows: Annotated[
+        Positive, Meta(description="Folds a trial is scored on, all before those of `train`.")
+    ] = 2
+    over: Annotated[tuple[Searched, ...], Meta(description="What is searched.")] = (
+        "family", "params", "features", "objective",
+    )  # fmt: skip
 
 
 class Spec(Frozen, frozen=True, kw_only=True):
@@ -395,3 +464,5 @@ class Spec(Frozen, frozen=True, kw_only=True):
     train: Train = field(default_factory=Train)
     backtest: Backtest = field(default_factory=Backtest)
     gate: Gate = field(default_factory=Gate)
+    hierarchy: Hierarchy = field(default_factory=Hierarchy)
+    tune: Tune | None = None
