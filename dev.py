@@ -1,9 +1,10 @@
 """Everything that a fresh clone needs, with nothing but Python: `python3 dev.py --help`.
 
-The environment is `.venv` beside this file. Each kind of it (`run`, `test`) is a lock file under
-`requirements/`, installed with hashes, then the project itself, editable. A stamp, written last,
-says what the environment was made from: as long as it matches, a set-up costs nothing; where it is
-missing or does not match, the set-up goes on from what is there.
+The environment is `.venv` beside this file; benchmarks and their peers live in `.venv-bench`. Each
+kind (`run`, `test`, `bench`) is a lock file under `requirements/`, installed with hashes, then the
+project itself, editable. A stamp, written last, says what the environment was made from: as long as
+it matches, a set-up costs nothing; where it is missing or does not match, the set-up goes on from
+what is there.
 """
 
 import sys
@@ -27,14 +28,15 @@ import subprocess
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 WINDOWS = sys.platform == "win32"
 Command = list[str | Path]
-CONTAINS = {"run": ("run", "test"), "test": ("test",)}
+CONTAINS = {"run": ("run", "test"), "test": ("test",), "bench": ("bench",)}
 """Kind of environment -> the kinds that have all of it."""
+BENCH = ".venv-bench"
 CHECKS = (
     ("ruff check", ("-m", "ruff", "check", ".")),
     ("ruff format", ("-m", "ruff", "format", "--check", ".")),
@@ -58,10 +60,11 @@ class Place:
     """Where the clone is, and the names of what a set-up makes in it."""
 
     root: Path
+    folder: str = ".venv"
 
     @property
     def venv(self) -> Path:
-        return self.root / ".venv"
+        return self.root / self.folder
 
     @property
     def python(self) -> Path:
@@ -342,13 +345,25 @@ def ci(place: Place, arguments: list[str]) -> int:
     return run_all(place, [("pytest", ("-m", "pytest", "-m", LATER, *arguments))])
 
 
+def bench(place: Place, arguments: list[str]) -> int:
+    """set up the peers, then `python -m benchmarks.NAME ARGUMENTS`; without NAME, list them"""
+    names = runnable(place.root / "benchmarks")
+    if not arguments or arguments[0] not in names:
+        told = f"bench {' '.join(arguments[:1])}: unknown."
+        raise StepError(told, f"say `bench NAME`, with one of: {', '.join(names)}.", 2)
+    peers = replace(place, folder=BENCH)
+    set_up(peers, "bench")
+    return run(peers, [peers.python, "-m", f"benchmarks.{arguments[0]}", *arguments[1:]])
+
+
 def setup(place: Place, arguments: list[str]) -> int:
-    """set up and stop; `run` or `test` (default)"""
+    """set up and stop; `run`, `test` (default) or `bench`"""
     kind = arguments[0] if arguments else "test"
     if kind not in CONTAINS or len(arguments) > 1:
-        raise StepError(
-            f"setup {' '.join(arguments)}: unknown.", "say `setup run` or `setup test`.", 2
-        )
+        known = ", ".join(f"`setup {kind}`" for kind in CONTAINS)
+        raise StepError(f"setup {' '.join(arguments)}: unknown.", f"say one of: {known}.", 2)
+    if kind == "bench":
+        place = replace(place, folder=BENCH)
     set_up(place, kind)
     say(f"ready: {place.script('lakecast')}")
     return 0
@@ -369,6 +384,7 @@ def lock(place: Place, arguments: list[str]) -> int:
             *("--extra", "demo", "--group", "build", "--constraint", "requirements/test.txt"),
             *("--output-file", "requirements/run.txt"),
         ],
+        ["--all-extras", "--group", "bench", "--output-file", "requirements/bench.txt"],
     )
     for options in files:
         say(f"compiling {options[-1]}")
@@ -384,6 +400,12 @@ def find_uv(place: Place) -> Path | str:
     if found is None:
         raise StepError("compiling needs uv.", "`python3 dev.py setup` brings one, or install uv.")
     return found
+
+
+def runnable(folder: Path) -> list[str]:
+    """Names of the modules that are programs, sorted."""
+    files = sorted(folder.glob("*.py"))
+    return [file.stem for file in files if '__name__ == "__main__"' in file.read_text("utf-8")]
 
 
 def has_marked_tests(tests: Path, markers: str) -> bool:
@@ -405,7 +427,7 @@ def run_all(place: Place, checks: Sequence[tuple[str, Sequence[str]]]) -> int:
 
 
 COMMANDS: dict[str, Callable[[Place, list[str]], int]] = {
-    command.__name__: command for command in (demo, test, ci, setup, lock)
+    command.__name__: command for command in (demo, test, ci, bench, setup, lock)
 }
 
 

@@ -68,6 +68,7 @@ def place(tmp_path: Path) -> Any:
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements/run.txt").write_text("a==1\n")
     (tmp_path / "requirements/test.txt").write_text("a==1\nb==1\n")
+    (tmp_path / "requirements/bench.txt").write_text("a==1\np==1\n")
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n[tool.ruff]\nx = 1\n')
     return dev.Place(tmp_path)
 
@@ -279,6 +280,46 @@ def test_demo_hands_its_arguments_on(place: Any, on: Callable[..., Machine]) -> 
     assert machine.commands[-1] == "ROOT/.venv/bin/python -m lakecast demo --json -x"
 
 
+@pytest.fixture
+def benchmarks(place: Any) -> Path:
+    """Two modules, one of them a program."""
+    folder: Path = place.root / "benchmarks"
+    folder.mkdir()
+    (folder / "harness.py").touch()
+    (folder / "speed.py").write_text('if __name__ == "__main__":\n    pass\n')
+    return folder
+
+
+@pytest.mark.usefixtures("benchmarks")
+def test_bench_runs_a_module_in_an_environment_of_its_own(
+    place: Any, on: Callable[..., Machine]
+) -> None:
+    peers = dev.Place(place.root, dev.BENCH)
+    machine = on()
+    machine.place = peers
+    assert dev.main(["bench", "speed", "--rows", "9"], place.root) == 0
+    assert machine.commands[-1] == "ROOT/.venv-bench/bin/python -m benchmarks.speed --rows 9"
+    assert dev.is_ready(peers, "bench")
+    assert not place.venv.exists()
+
+
+@pytest.mark.usefixtures("benchmarks")
+@pytest.mark.parametrize("arguments", [[], ["harness"], ["none"]])
+def test_bench_names_what_it_can_run(
+    place: Any, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dev.main(["bench", *arguments], place.root) == 2
+    assert "with one of: speed." in capsys.readouterr().err
+
+
+def test_setup_bench_stands_beside_the_other_environments(
+    place: Any, on: Callable[..., Machine]
+) -> None:
+    on().place = dev.Place(place.root, dev.BENCH)
+    assert dev.main(["setup", "bench"], place.root) == 0
+    assert not dev.is_ready(place, "test")
+
+
 @pytest.mark.parametrize("arguments", [[], ["unknown"], ["setup", "nothing"]])
 def test_wrong_use_exits_2(place: Any, arguments: list[str]) -> None:
     assert dev.main(arguments, place.root) == 2
@@ -307,7 +348,7 @@ def test_the_locks_agree() -> None:
 
 
 def test_every_pin_has_a_hash() -> None:
-    for kind in ("run", "test"):
+    for kind in ("run", "test", "bench"):
         text = (ROOT / f"requirements/{kind}.txt").read_text(encoding="utf-8")
         entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
         assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []

@@ -1,0 +1,1 @@
+"""Benchmarks: us and a peer in one run, each a module of its own. See `README.md` beside this."""
