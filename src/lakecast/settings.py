@@ -12,12 +12,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from lakecast import machine
 from lakecast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOCAL_FILE: Final = "lakecast.local.toml"
+SHARE: Final = 0.6  # of the machine's memory, where no budget is set
 Engine = Literal["local"]
 
 
@@ -41,6 +43,11 @@ class Settings:
     def threads(self) -> int:
         """Number of threads to use."""
         return self.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def budget(self) -> int:
+        """Bytes that every stage stays within: `memory`, or its default."""
+        return self.memory or int(SHARE * machine.memory())
 
 
 def resolve(

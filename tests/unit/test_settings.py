@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lakecast import machine
 from lakecast.errors import UsageError
 from lakecast.settings import LOCAL_FILE, resolve
 
@@ -26,6 +27,12 @@ def test_defaults_lie_inside_the_project(tmp_path: Path) -> None:
     assert found.tracking_uri == f"sqlite:///{tmp_path.resolve()}/mlflow.db"
     assert (found.engine, found.workers, found.memory) == ("local", None, None)
     assert found.threads == len(os.sched_getaffinity(0))
+
+
+def test_there_is_always_a_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: 10 * 10**9)
+    assert resolve(tmp_path, environ={}).budget == 6 * 10**9
+    assert resolve(tmp_path, flags={"memory": "4GB"}, environ={}).budget == 4 * 10**9
 
 
 def test_the_order(tmp_path: Path) -> None:

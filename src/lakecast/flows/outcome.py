@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from lakecast.machine import Peak
 
 Did = Literal["done", "unchanged", "not due"]
 
@@ -58,11 +59,13 @@ class Meter:
 
 @contextmanager
 def metered() -> Iterator[Meter]:
-    """Measure the body. The peak is the process's so far, which only grows."""
+    """Measure the body: processor time of all threads, memory with the children's."""
     meter, wall, cpu = Meter(), time.perf_counter(), time.process_time()
+    peak = Peak()
     try:
-        yield meter
+        with peak:
+            yield meter
     finally:
         meter.seconds = time.perf_counter() - wall
         meter.cpu = time.process_time() - cpu
-        meter.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        meter.peak = peak.bytes

@@ -1,0 +1,87 @@
+"""The machine: limits of cgroups, and the peak of a process and its children."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lakecast.machine import Peak, memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MB = 10**6
+
+
+def machine(folder: Path, cgroup: str, **limits: str) -> tuple[Path, Path]:
+    """A `/proc` and a cgroup tree; `limits` by path, `__` for a slash."""
+    proc, groups = folder / "proc", folder / "cgroup"
+    (proc / "self").mkdir(parents=True)
+    (proc / "self" / "cgroup").write_text(cgroup)
+    for name, text in limits.items():
+        path = groups / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(path.name.replace("-", ".", 1)).write_text(f"{text}\n")
+    return proc, groups
+
+
+def physical() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def test_without_limits_it_is_the_machine(tmp_path: Path) -> None:
+    assert memory(tmp_path, tmp_path) == physical()
+    proc, groups = machine(tmp_path, "0::/job\n", **{"job__memory-max": "max"})
+    assert memory(proc, groups) == physical()
+
+
+def test_the_least_limit_above_a_group_holds(tmp_path: Path) -> None:
+    limits = {"job__memory-max": "900000000", "job__step__memory-max": "max", "memory-max": "max"}
+    proc, groups = machine(tmp_path, "0::/job/step\n", **limits)
+    assert memory(proc, groups) == 900 * MB
+
+
+def test_version_one(tmp_path: Path) -> None:
+    limits = {
+        "memory__job__memory-limit_in_bytes": "700000000",
+        "memory__memory-limit_in_bytes": "9223372036854771712",
+    }
+    proc, groups = machine(tmp_path, "5:cpu,memory:/job\n4:pids:/other\n0::/\n", **limits)
+    assert memory(proc, groups) == 700 * MB
+
+
+def test_a_container_sees_its_own_group_at_the_root(tmp_path: Path) -> None:
+    proc, groups = machine(tmp_path, "0::/docker/abc\n", **{"memory-max": "800000000"})
+    assert memory(proc, groups) == 800 * MB
+
+
+def test_a_peak_that_is_over_counts() -> None:
+    with Peak() as small:
+        pass
+    with Peak() as large:
+        np.ones(25 * MB).sum()
+    assert 180 * MB < large.bytes - small.bytes < 260 * MB
+    with Peak() as after:
+        pass
+    assert after.bytes < small.bytes + 50 * MB
+
+
+def test_children_count() -> None:
+    code = "import time; held = bytearray(150_000_000); time.sleep(1.0)"
+    with Peak() as alone:
+        pass
+    with Peak() as both:
+        subprocess.run([sys.executable, "-c", code], check=True)
+    assert both.bytes - alone.bytes > 120 * MB
+
+
+def test_an_error_is_let_through_and_measured() -> None:
+    peak = Peak()
+    with pytest.raises(ValueError, match="no"), peak:
+        raise ValueError("no")
+    assert peak.bytes > 0
