@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-
 from benchmarks import harness
 from benchmarks.harness import Ratios
 
