@@ -78,7 +78,7 @@ def statics(
     for table in joined:
         if table.table.time is None:
             measures = table.table.measures
-            found = _lookup(roster, table, [CODE], [KEY])
+            found = _lookup(roster.select(CODE), table, [CODE], [KEY])
             roster = roster.with_columns(_static(m, found[m.name], vocabularies) for m in measures)
     return roster
 

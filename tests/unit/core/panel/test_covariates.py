@@ -118,6 +118,31 @@ columns.chuva = { role = "known-future", aggregate = "mean" }
     assert ahead(whole, "a", "chuva") == [None, 8.0, None]
 
 
+def test_a_static_of_a_lookup_may_join_a_table_and_be_a_feature_too() -> None:
+    sources = """
+[[sources]]
+table = "lojas"
+path = "l.csv"
+on = ["loja"]
+lookup = true
+columns.estado = { role = "static" }
+[[sources]]
+table = "clima"
+path = "c.csv"
+on = ["estado"]
+time = "dia"
+columns.chuva = { role = "known-future" }
+"""
+    frames = {
+        "sales": sales("ab"),
+        "lojas": pl.DataFrame({"loja": ["a", "b"], "estado": ["SP", "BA"]}),
+        "clima": pl.DataFrame({"estado": ["BA"], "dia": [day(0)], "chuva": [3.0]}),
+    }
+    whole = whole_panel(spec_of(sources=sources), frames, pieces=2)
+    assert whole.series.sort("loja")["estado"].to_list() == ["SP", "BA"]
+    assert (of(whole, "a", "chuva")[0], of(whole, "b", "chuva")[0]) == (None, 3.0)
+
+
 def test_keys_of_other_types_still_meet() -> None:
     rows = sales().with_columns(
         loja=pl.col("loja").replace_strict({"a": 1, "b": 2}, return_dtype=pl.Int16)
