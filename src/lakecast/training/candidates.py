@@ -31,11 +31,15 @@ _FAMILIES: Final = frozenset({BASELINE, AVERAGE, *get_args(Family)})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lineup:
-    """What is tried: the strategies that this panel allows, and why another is not among them."""
+    """What is tried: the strategies that this panel allows, and why another is not among them.
+
+    `tuned` are models that a search found; they are screened beside the grids.
+    """
 
     baselines: tuple[Candidate, ...]
     strategies: tuple[Strategy, ...]
     notes: tuple[str, ...] = ()
+    tuned: tuple[Candidate, ...] = ()
 
 
 def lineup(spec: Spec, info: PanelInfo) -> Lineup:
@@ -77,6 +81,18 @@ def tabular(family: Family, strategy: Strategy, params: Params) -> Candidate:
     return Candidate(
         name=f"{family}/{strategy}", family=family, strategy=strategy, params=dict(params)
     )
+
+
+def models(spec: Spec, family: Family, tried: Lineup) -> list[Candidate]:
+    """What is screened of a family, with the first strategy: its grid, then what was tuned."""
+    first = tried.strategies[0]
+    made = [tabular(family, first, point) for point in grid(spec, family)]
+    return [*made, *(under(one, first) for one in tried.tuned if one.family == family)]
+
+
+def under(model: Candidate, strategy: Strategy) -> Candidate:
+    """The same model with another strategy."""
+    return replace(model, name=f"{model.family}/{strategy}", strategy=strategy)
 
 
 def average(members: Sequence[Candidate]) -> Candidate:

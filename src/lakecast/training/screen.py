@@ -16,7 +16,7 @@ from lakecast.core import folds, metrics
 from lakecast.core.block import sample
 from lakecast.training import bench as benches
 from lakecast.training.backtest import one, to_frame
-from lakecast.training.candidates import grid, tabular
+from lakecast.training.candidates import models, under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from lakecast.core.folds import Fold
     from lakecast.logs import Progress
-    from lakecast.models.recipes import Params
-    from lakecast.spec.model import Family
     from lakecast.training.backtest import Candidate, Forecasts, Hooks
     from lakecast.training.bench import FittingBench
     from lakecast.training.candidates import Lineup
@@ -55,14 +53,14 @@ class Screened:
 
 
 def screen(bench: FittingBench, tried: Lineup, fold: Fold, hooks: Hooks) -> Screened:
-    """Try each family's grid with the first strategy. A grid of one point costs nothing."""
+    """Try each family's models with the first strategy. One model alone costs nothing."""
     spec = bench.spec
-    grids = {family: grid(spec, family) for family in spec.train.families}
+    asked = {family: models(spec, family, tried) for family in spec.train.families}
     stage = _Stage.on(bench, fold, hooks)
-    many = sum(stage.fits(points, tried) for points in grids.values())
+    many = sum(stage.fits(points, tried) for points in asked.values())
     with hooks.progress.bar("screen", many, "fits") as bar:
-        for family, points in grids.items():
-            stage.family(family, points, tried, bar)
+        for points in asked.values():
+            stage.family(points, tried, bar)
     return Screened(
         models=tuple(stage.models), trials=tuple(stage.trials), forecasts=stage.forecasts
     )
@@ -86,24 +84,23 @@ class _Stage:
         panel = sample(floor.panel, MOST, seed=spec.train.seed)
         if panel is floor.panel:
             return cls(bench, fold, hooks, sampled=False)
-        shape = folds.Shape(spec.forecast.horizon, panel.info.season, spec.backtest.gap)
+        shape = folds.Shape(
+            spec.forecast.horizon, panel.info.season, spec.backtest.gap, spec.gate.weight
+        )
         small = replace(bench, workbench=benches.workbench(panel, bench.splits, floor.threads))
         return cls(small, folds.fold(panel.blocks(), fold.window, shape), hooks, sampled=True)
 
-    def fits(self, points: Sequence[Params], tried: Lineup) -> int:
+    def fits(self, points: Sequence[Candidate], tried: Lineup) -> int:
         more = len(tried.strategies) - 1 if self.sampled else 0
         return (len(points) if len(points) > 1 else 0) + more
 
-    def family(
-        self, family: Family, points: Sequence[Params], tried: Lineup, bar: Progress
-    ) -> None:
+    def family(self, points: Sequence[Candidate], tried: Lineup, bar: Progress) -> None:
         """Screen one family; its models go on."""
-        first, *others = tried.strategies
-        best = self._best([tabular(family, first, point) for point in points], "", bar)
-        models = [best, *(tabular(family, other, best.params) for other in others)]
-        if self.sampled and others:
-            models = [self._best(models, "strategy-", bar)]
-        self.models += models
+        best = self._best(points, "", bar)
+        further = [best, *(under(best, other) for other in tried.strategies[1:])]
+        if self.sampled and len(further) > 1:
+            further = [self._best(further, "strategy-", bar)]
+        self.models += further
 
     def _best(self, models: Sequence[Candidate], label: str, bar: Progress) -> Candidate:
         """The model with the least loss; the label keeps rounds apart in the checkpoint."""

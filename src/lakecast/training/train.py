@@ -20,6 +20,7 @@ from lakecast.training.candidates import Adopted, adopt, average, compiles, line
 from lakecast.training.composite import Choice
 from lakecast.training.screen import screen
 from lakecast.training.select import select
+from lakecast.training.tune.points import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,15 +33,17 @@ if TYPE_CHECKING:
     from lakecast.training.candidates import Lineup
     from lakecast.training.screen import Trial
     from lakecast.training.select import Decision
+    from lakecast.training.tune.points import Points
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What is trained on. `threads` change no result."""
+    """What is trained on. `threads` change no result; `points` were found by tuning."""
 
     panel: PanelData
     spec: Spec
     threads: int = 1
+    points: Points | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +69,7 @@ def train(
     hooks = hooks or Hooks()
     found = benches.splits(job.panel, job.spec)
     held = benches.make_folds(job.panel, job.spec, found)
-    tried = lineup(job.spec, job.panel.info)
+    tried = join(lineup(job.spec, job.panel.info), job.points, found, job.spec)
     floor = benches.workbench(job.panel, found, job.threads)
     bench = benches.FittingBench(floor, job.spec, found, {})
     screened = screen(bench, tried, held[0], hooks)
