@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lakecast.columns import PRICE
 from lakecast.core import classes, metrics
 from lakecast.core.block import actuals
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lakecast.core.block import Block
     from lakecast.core.classes import Norm
     from lakecast.core.splits import Window
+    from lakecast.spec.model import Weight
 
 
 _ALL = slice(None)
@@ -39,6 +41,7 @@ class Fold:
     zero_median: NDArray[np.bool_]  # [7] by class
     scales: metrics.Scales
     spread: NDArray[np.float64]  # [S]
+    weight: NDArray[np.float64] | None = None  # [S] of mean 1; None: all alike
 
     @property
     def scored(self) -> NDArray[np.float64]:
@@ -79,20 +82,26 @@ def basis(blocks: Iterable[Block], cutoff: int, season: int) -> Basis:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is scored of a window: the horizon, the season m, and the first horizons left out."""
+    """What is scored of a window: the horizon, the season m, and the first horizons left out.
+
+    `weight` says what each series counts in mase and rmsse.
+    """
 
     horizon: int
     season: int
     gap: int = 0
+    weight: Weight = "equal"
 
 
 def fold(blocks: Iterable[Block], window: Window, shape: Shape) -> Fold:
     """The fold of a window; blocks are read one at a time."""
     parts: list[_Part] = []
     ahead: list[NDArray[np.float64]] = []
+    heavy: list[NDArray[np.float64]] = []
     for block in blocks:
         parts.append(_part(block, window.cutoff, shape.season))
         ahead.append(actuals(block, window.cutoff, shape.horizon).astype(np.float64))
+        heavy.append(_sold(block, window.cutoff, shape))
     base = _basis(parts, shape.season)
     return Fold(
         window=window,
@@ -103,7 +112,32 @@ def fold(blocks: Iterable[Block], window: Window, shape: Shape) -> Fold:
         zero_median=base.zero_median,
         scales=base.scales,
         spread=base.spread,
+        weight=None if shape.weight == "equal" else normal(np.concatenate(heavy)),
     )
+
+
+def normal(weight: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """[S] weights of mean 1, so that windows count alike; None where nothing weighs anything."""
+    mean = weight.mean() if len(weight) else 0.0
+    return weight / mean if mean > 0.0 else None
+
+
+def _sold(block: Block, cutoff: int, shape: Shape) -> NDArray[np.float64]:
+    """[S] what the series in `block.until(cutoff)` sold in the last horizon, never below zero.
+
+    In units, or in money at the price of each period; a null counts nothing.
+    """
+    if shape.weight == "equal":
+        return np.empty(0)
+    begun = block.first <= cutoff
+    lengths = np.clip(cutoff + 1 - block.first[begun].astype(np.int64), 0, block.lengths[begun])
+    index = (block.starts[:-1][begun] + lengths)[:, None] - 1 - np.arange(shape.horizon)
+    inside = np.arange(shape.horizon) < lengths[:, None]
+    index = np.where(inside, index, 0)
+    sold = np.where(inside, block.target[index].astype(np.float64), 0.0)
+    if shape.weight == "revenue":
+        sold *= block.covariates[PRICE][index]
+    return np.maximum(np.nansum(sold, axis=1), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +191,14 @@ def score(
     by_group = np.add.reduceat(terms, [0, *groups[:-1]], axis=1)
     whole = by_group.sum(axis=1, keepdims=True)
     scale = metrics.Scales(absolute=fold.scales.absolute[part], squared=fold.scales.squared[part])
-    return metrics.units(np.concatenate([by_group, whole], axis=1), scale)
+    weight = None if fold.weight is None else fold.weight[part]
+    return metrics.units(np.concatenate([by_group, whole], axis=1), scale, weight)
 
 
 def totals(fold: Fold, forecast: NDArray[np.float64]) -> NDArray[np.float64]:
     """[S, 14] stats over all horizons."""
-    return metrics.units(metrics.errors(forecast, fold.scored).sum(axis=1), fold.scales)
+    sums = metrics.errors(forecast, fold.scored).sum(axis=1)
+    return metrics.units(sums, fold.scales, fold.weight)
 
 
 def ranked(fold: Fold, metric: str) -> NDArray[np.bool_]:

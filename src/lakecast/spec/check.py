@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from lakecast.columns import OWN_TABLES, RESERVED
+from lakecast.columns import OWN_TABLES, PRICE, RESERVED
 from lakecast.errors import SpecError
 
 if TYPE_CHECKING:
@@ -23,6 +23,45 @@ def check(spec: Spec, *, where: str) -> None:
     for index, source in enumerate(spec.sources):
         _source(source, f"{where}: sources[{index}]")
     _timezone(spec.panel.timezone, f"{where}: panel.timezone")
+    _weight(spec, f"{where}: gate.weight")
+    _levels(spec, f"{where}: hierarchy.levels")
+
+
+def _weight(spec: Spec, where: str) -> None:
+    priced = spec.panel.revenue or any(PRICE in source.columns for source in spec.sources)
+    if spec.gate.weight == "revenue" and not priced:
+        raise SpecError(
+            "no money is known to weigh series by",
+            where=where,
+            cure=f'name the money column as panel.revenue, give a covariate `{PRICE}`, or use '
+            '"target"',
+        )  # fmt: skip
+
+
+def _levels(spec: Spec, where: str) -> None:
+    given = [
+        name
+        for source in spec.sources
+        for name, covariate in source.columns.items()
+        if covariate.role == "static"
+    ]
+    known = dict.fromkeys([*spec.panel.series, *given])
+    seen: set[frozenset[str]] = set()
+    for index, level in enumerate(spec.hierarchy.levels):
+        strange = [name for name in level if name not in known]
+        if strange:
+            raise SpecError(
+                f"`{strange[0]}` is neither a column of the series nor a static covariate",
+                where=f"{where}[{index}]",
+                cure=f"use {', '.join(known)}; or give the column as a static covariate",
+            )
+        if len(set(level)) != len(level) or frozenset(level) in seen:
+            raise SpecError(
+                f"level {list(level)} is there twice, or names a column twice",
+                where=f"{where}[{index}]",
+                cure="name each level, and each column of a level, once",
+            )
+        seen.add(frozenset(level))
 
 
 def _frequency(text: str, where: str) -> None:

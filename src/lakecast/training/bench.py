@@ -78,7 +78,9 @@ def splits(panel: PanelData, spec: Spec) -> Splits:
 
 def make_folds(panel: PanelData, spec: Spec, found: Splits) -> tuple[Fold, ...]:
     """The folds of the windows; the panel is read once a window."""
-    shape = folds.Shape(spec.forecast.horizon, panel.info.season, spec.backtest.gap)
+    shape = folds.Shape(
+        spec.forecast.horizon, panel.info.season, spec.backtest.gap, spec.gate.weight
+    )
     return tuple(folds.fold(panel.blocks(), window, shape) for window in found.windows)
 
 

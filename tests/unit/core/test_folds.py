@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
+import pytest
 
 from lakecast.core import folds, metrics
 from lakecast.core.block import Block
+from lakecast.core.metrics import figure
 from lakecast.core.splits import Window
+
+if TYPE_CHECKING:
+    from lakecast.spec.model import Weight
 
 rng = np.random.default_rng(5)
 
@@ -92,3 +100,42 @@ def test_rmse_judges_where_no_series_has_a_scale() -> None:
     assert folds.judged_by([found], "rmsse") == "rmse"
     assert folds.judged_by([found], "wape") == "wape"
     assert folds.judged_by([folds.fold(blocks(), WINDOW, folds.Shape(14, 7))], "mase") == "mase"
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"), [("target", (6.0, 3.0)), ("revenue", (12.0, 30.0))]
+)
+def test_a_series_weighs_what_it_sold_over_one_horizon_up_to_the_cutoff(
+    weight: Weight, expected: tuple[float, float]
+) -> None:
+    nan = np.nan
+    block = Block(
+        codes=np.array([4, 9, 11], np.int32),
+        starts=np.array([0, 5, 7, 8]),
+        first=np.array([10, 13, 16], np.int32),
+        target=np.array([50, 1, 5, nan, 99, 3, 99, 99], np.float32),
+        covariates={"price": np.array([1, 2, 2, 2, 9, 10, 9, 9], np.float32)},
+    )
+    window = Window(index=0, cutoff=13)
+    found = folds.fold([block], window, folds.Shape(3, 1, weight=weight))
+    assert found.weight is not None
+    np.testing.assert_allclose(found.weight, np.array(expected) / np.mean(expected))
+
+
+def test_weights_count_in_scaled_metrics_alone() -> None:
+    fold = folds.fold(blocks(), WINDOW, folds.Shape(14, 7))
+    heavy = replace(fold, weight=np.linspace(0, 2, len(fold.codes)))
+    forecast = np.nan_to_num(fold.actual) + 1.0
+    plain, weighted = folds.totals(fold, forecast), folds.totals(heavy, forecast)
+    assert figure("mae", plain.sum(axis=0)) == figure("mae", weighted.sum(axis=0))
+    value = figure("rmsse", plain)
+    known = ~np.isnan(value)
+    expected = np.average(value[known], weights=heavy.weight[known])
+    assert figure("rmsse", weighted.sum(axis=0)) == pytest.approx(expected)
+    np.testing.assert_allclose(
+        folds.score(heavy, forecast, (7, 14))[:, -1].sum(axis=0), weighted.sum(axis=0)
+    )
+
+
+def test_where_nothing_was_sold_all_series_weigh_alike() -> None:
+    assert folds.normal(np.zeros(3)) is None

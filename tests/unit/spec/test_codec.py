@@ -57,6 +57,13 @@ def test_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "what", "where", "cure"),
     [
+        ('[hierarchy]\nlevels = [[], ["estado"]]', "`estado` is neither a column",
+         "hierarchy.levels[1]", "use produto; or give the column as a static covariate"),
+        ('[hierarchy]\nlevels = [[], []]', "is there twice",
+         "hierarchy.levels[1]", "once"),
+        ('[hierarchy]\nlevels = [["produto", "produto"]]', "names a column twice",
+         "hierarchy.levels[0]", "once"),
+        ('[gate]\nweight = "revenue"', "no money is known", "gate.weight", "panel.revenue"),
         ("[forecast]\nhorizn = 3", "unknown key `horizn`", "forecast", "did you mean `horizon`?"),
         ("[gate]\nzzzz = 3", "unknown key `zzzz`", "gate", "remove it"),
         ("[forecast]\nhorizon = 0", ">= 1", "forecast.horizon", "docs/reference/spec.md"),
@@ -140,3 +147,14 @@ def test_a_hash_is_pinned() -> None:
 def test_a_spec_survives_toml() -> None:
     spec = loads(LEAST + PROMO + "time = 'dia'\ncolumns.x = { role = 'known-future' }\n")
     assert msgspec.convert(msgspec.to_builtins(spec), type(spec)) == spec
+
+
+def test_levels_may_cross_and_use_static_covariates() -> None:
+    static = PROMO + 'columns.marca = { role = "static" }\n'
+    levels = '[hierarchy]\nlevels = [[], ["marca"], ["produto"], ["marca", "produto"]]\n'
+    assert loads(LEAST + static + levels).hierarchy.levels[1] == ("marca",)
+
+
+def test_a_price_from_a_source_is_enough_to_weigh_by_revenue() -> None:
+    price = PROMO + 'time = "dia"\ncolumns.price = { role = "known-future" }\n'
+    assert loads(LEAST + price + '[gate]\nweight = "revenue"\n').gate.weight == "revenue"
