@@ -16,7 +16,7 @@ from lakecast.training.candidates import recipe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lakecast.core.block import PanelData
+    from lakecast.core.block import PanelData, PanelInfo
     from lakecast.core.folds import Fold
     from lakecast.core.splits import Splits, Window
     from lakecast.models.protocol import Forecaster
@@ -69,6 +69,11 @@ def splits(panel: PanelData, spec: Spec) -> Splits:
         raise DataRefused(
             "the panel has no series", where="panel", cure="see the findings of `lakecast panel`"
         )
+    return splits_from(first, info, spec)
+
+
+def splits_from(first: int, info: PanelInfo, spec: Spec) -> Splits:
+    """As `splits`, of a panel whose earliest series begins at `first`."""
     horizon = spec.forecast.horizon
     needed = horizon + 2 * min(info.season, horizon)
     return windows(
