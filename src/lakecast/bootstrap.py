@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from lakecast.engines.protocol import Engine
     from lakecast.flows.planning import Step
+    from lakecast.flows.stages.tune import TuneOutcome
     from lakecast.registry.promotions import Promotion
     from lakecast.report.data import ReportData
 
@@ -113,6 +114,25 @@ class Project:
             for stage in wanted[: wanted.index(name) + 1]:
                 getattr(runner, stage)()
         return tuple(runner.done)
+
+    def tune(
+        self,
+        *,
+        trials: int | None = None,
+        time: str | None = None,
+        as_of: datetime | None = None,
+        wait: float = 0.0,
+    ) -> TuneOutcome:
+        """Search better parameters for the next training, which becomes due where some are found.
+
+        `trials` and `time` (like `30m`) replace those of the spec. Several workers are processes
+        that import the calling script: call it below `if __name__ == "__main__":`.
+        """
+        runner = self._runner(as_of=as_of)
+        with lease(self.context.lake, wait=wait):
+            runner.ingest()
+            runner.panel()
+            return runner.tune(trials, time)
 
     def forecast(
         self,

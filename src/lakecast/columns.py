@@ -34,7 +34,7 @@ OWN_TABLES: Final = frozenset(
     {
         "backtest", "exposures", "features", "findings", "forecasts", "future", "lease", "metrics",
         "models", "monitoring", "notes", "panel", "predictions", "promotions", "quarantine",
-        "series", "work",
+        "series", "studies", "tuning", "work",
     }
 )  # fmt: skip
 """Names in the lake that no source may take for its table."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS: Final = (
-    "demo", "init", "run", "ingest", "panel", "features", "train", "select", "forecast",
+    "demo", "init", "run", "ingest", "panel", "features", "tune", "train", "select", "forecast",
     "report", "plan", "status", "promote", "rollback", "export",
 )  # fmt: skip
 _LONGEST: Final = 500

@@ -24,7 +24,8 @@ class Standing:
 
     `cutoff` is the panel's, ISO 8601. `decided` says whether the note of the champion's training
     is there. `spec` and `trained` are of the last training that ended, whether or not its model
-    became champion: the hash of the training part it was made under and its cutoff.
+    became champion: the hash of the training part it was made under and its cutoff. `tuned` is a
+    hash of the points that tuning has found by now, `tuned_then` of those that training knew.
     """
 
     champion: Promotion | None
@@ -32,6 +33,8 @@ class Standing:
     decided: bool
     spec: str | None
     trained: str
+    tuned: str = ""
+    tuned_then: str = ""
 
 
 def training_part(spec: Spec) -> list[object]:
@@ -67,6 +70,8 @@ def _reasons(spec: Spec, standing: Standing, champion: Promotion) -> Iterator[st
         yield "nothing is noted of the champion's training"
     if standing.spec is not None and standing.spec != training_hash(spec):
         yield "the training part of the spec changed"
+    elif standing.tuned != standing.tuned_then:
+        yield "tuning has found other parameters"
     if spec.features.pooled and standing.cutoff != champion.cutoff:
         yield "pooled features end where the champion was trained"
     if _moment(standing.cutoff) - _moment(standing.trained) >= _span(spec.train.every):

@@ -11,11 +11,12 @@ from typing import Any, Final, Literal
 
 from lakecast.spec import digest
 
-Stage = Literal["panel", "features", "train", "select", "forecast", "report"]
+Stage = Literal["panel", "features", "tune", "train", "select", "forecast", "report"]
 
 CODE: Final[dict[Stage, int]] = {
     "panel": 2,
     "features": 1,
+    "tune": 1,
     "train": 2,
     "select": 1,
     "forecast": 2,
@@ -26,6 +27,7 @@ CODE: Final[dict[Stage, int]] = {
 LIBRARIES: Final[dict[Stage, tuple[str, ...]]] = {
     "panel": ("numpy", "polars"),
     "features": ("numpy", "numba", "holidays"),
+    "tune": ("numpy", "numba", "lightgbm", "holidays", "optuna"),
     "train": ("numpy", "numba", "lightgbm", "holidays"),
     "select": ("numpy", "numba", "lightgbm", "holidays"),
     "forecast": ("numpy", "numba", "lightgbm", "holidays"),

@@ -12,11 +12,13 @@ from lakecast.flows import due
 from lakecast.flows.fingerprint import fingerprint
 from lakecast.flows.notes import Notes
 from lakecast.flows.outcome import Did, Meter, StageOutcome, metered
+from lakecast.flows.tuned import read_tuned
 from lakecast.lake.loads import content_id
 
 if TYPE_CHECKING:
     from lakecast.flows.context import Context
     from lakecast.flows.stages.training import Training
+    from lakecast.flows.stages.tune import TuneOutcome
     from lakecast.lake.lake_panel import LakePanel
     from lakecast.registry.promotions import Promotion
 
@@ -84,6 +86,25 @@ class Runner:
         with metered() as meter:
             rows = run_features(context, wanted)
         self._say("features", "done", meter, rows)
+
+    def tune(self, trials: int | None = None, time: str | None = None) -> TuneOutcome:
+        """Search better parameters, for the next training; not a part of `run`."""
+        from lakecast.flows.stages.tune import TuneOutcome, limits_of, make_study, run_tune
+
+        limits = limits_of(self.context.spec, trials, time)
+        study = make_study(self.context, self.opened(), limits)
+        with metered() as meter:
+            told, new = run_tune(study)
+        note = f"{told['trials']} trials, {len(told['chosen'])} better than the defaults"
+        self._say("tune", "done" if new else "unchanged", meter, told["trials"], note)
+        return TuneOutcome(
+            stages=tuple(self.done),
+            trials=told["trials"],
+            metric=told["metric"],
+            best_value=told["best_value"],
+            best_params=told["best_params"],
+            points=tuple(told["chosen"]),
+        )
 
     def train(self) -> None:
         """Backtest, when due."""
@@ -183,6 +204,8 @@ class Runner:
             decided=bool(told),
             spec=last.get("spec"),
             trained=last.get("cutoff") or (champion.cutoff if champion else ""),
+            tuned=read_tuned(self.context).digest,
+            tuned_then=last.get("tuned", ""),
         )
         self._reason = due.why(self.context.spec, standing, retrain=self.context.retrain)
         return self._reason
@@ -214,11 +237,14 @@ class Runner:
             champion = self.champion()
             panel = self.context.lake.table("panel").fingerprint() or ""
             base = champion.fingerprint if champion else ""
+            tuned = read_tuned(self.context)
+            read = " ".join(part for part in (panel, base, tuned.digest) if part)
             self._training = Training(
                 context=self.context,
                 panel=self.opened(),
-                fingerprint=due.training_fingerprint(self.context.spec, f"{panel} {base}"),
+                fingerprint=due.training_fingerprint(self.context.spec, read),
                 incumbent=champion,
+                tuned=tuned,
             )
         return self._training
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lakecast.core.block import PanelInfo
     from lakecast.flows.context import Context
+    from lakecast.flows.tuned import Tuned
     from lakecast.lake.lake_panel import LakePanel
     from lakecast.training.leaderboard import Segment
     from lakecast.training.select import Decision
@@ -49,6 +50,7 @@ class Training:
     panel: LakePanel
     fingerprint: str
     incumbent: Promotion | None
+    tuned: Tuned
 
     @property
     def cutoff(self) -> str:
@@ -60,7 +62,12 @@ class Training:
         """What is trained on."""
         from lakecast.training.train import Job
 
-        return Job(panel=self.panel, spec=self.context.spec, threads=self.context.settings.threads)
+        return Job(
+            panel=self.panel,
+            spec=self.context.spec,
+            threads=self.context.settings.threads,
+            points=self.tuned.points(),
+        )
 
     @cached_property
     def ran(self) -> Ran:
@@ -160,6 +167,7 @@ def told(training: Training) -> dict[str, Any]:
         "fingerprint": training.fingerprint,
         "spec": training_hash(training.context.spec),
         "cutoff": training.cutoff,
+        "tuned": training.tuned.digest,
         "kind": decision.kind,
         "passed": decision.passed,
         "champion": decision.champion,
