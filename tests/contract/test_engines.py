@@ -119,14 +119,30 @@ def split(piece: int) -> dict[int, pa.Table]:
     }
 
 
-def collect(bucket: int, tables: Iterable[pa.Table]) -> tuple[int, list[int], list[bytes]]:
-    held = list(tables)
+Parts = Iterable[Iterable[pa.Table]]
+
+
+def collect(bucket: int, parts: Parts) -> tuple[int, list[int], list[bytes]]:
+    held = [table for tables in parts for table in tables]
     assert all(table["bucket"][0].as_py() == bucket for table in held)
     return bucket, [t["piece"][0].as_py() for t in held], [t.schema.metadata[b"who"] for t in held]
 
 
-def refuse_bucket(bucket: int, tables: Iterable[pa.Table], wanted: int) -> int:
-    del tables
+def collect_parts(bucket: int, parts: Parts) -> tuple[int, list[list[int]]]:
+    return bucket, [[n for table in tables for n in table["piece"].to_pylist()] for tables in parts]
+
+
+def split_plainly(piece: int) -> dict[int, pa.Table]:
+    return {part: pa.table({"piece": [piece]}) for part in range(piece % 4)}
+
+
+def each(*buckets: int) -> dict[int, list[int]]:
+    """Buckets of one part."""
+    return {bucket: [bucket] for bucket in buckets}
+
+
+def refuse_bucket(bucket: int, parts: Parts, wanted: int) -> int:
+    del parts
     if bucket == wanted:
         raise DataRefused("bucket", where="there")
     return bucket
@@ -134,7 +150,7 @@ def refuse_bucket(bucket: int, tables: Iterable[pa.Table], wanted: int) -> int:
 
 class TestExchange:
     def test_each_bucket_gets_its_tables_in_the_order_of_the_pieces(self, engine: Engine) -> None:
-        found = list(engine.exchange(split, range(40), collect, range(5), title="t"))
+        found = list(engine.exchange(split, range(40), collect, each(*range(5)), title="t"))
         assert [bucket for bucket, *_ in found] == [0, 1, 2, 3, 4]
         for bucket, pieces, names in found:
             expected = [piece for piece in range(40) if piece % 4 > bucket]
@@ -142,19 +158,25 @@ class TestExchange:
             assert names == [str(piece).encode() for piece in expected]
 
     def test_buckets_not_asked_for_are_not_built(self, engine: Engine) -> None:
-        found = list(engine.exchange(split, range(40), collect, [2, 0], title="t"))
+        found = list(engine.exchange(split, range(40), collect, each(2, 0), title="t"))
         assert [bucket for bucket, *_ in found] == [2, 0]
+
+    def test_a_bucket_gets_its_parts_one_by_one_in_the_order_named(self, engine: Engine) -> None:
+        buckets = {7: [2, 0], 5: [1], 6: [9], 4: []}
+        found = dict(engine.exchange(split_plainly, range(9), collect_parts, buckets, title="t"))
+        assert list(found) == [7, 5, 6, 4]
+        assert found == {7: [[3, 7], [1, 2, 3, 5, 6, 7]], 5: [[2, 3, 6, 7]], 6: [[]], 4: []}
 
     def test_an_error_in_a_bucket_reaches_the_caller(self, engine: Engine) -> None:
         build = partial(refuse_bucket, wanted=1)
         with pytest.raises(DataRefused, match="there: bucket"):
-            list(engine.exchange(split, range(8), build, range(3), title="t"))
+            list(engine.exchange(split, range(8), build, each(*range(3)), title="t"))
 
     def test_nothing_is_left_behind(self, engine: Engine, tmp_path: Path) -> None:
-        list(engine.exchange(split, range(8), collect, range(3), title="t"))
+        list(engine.exchange(split, range(8), collect, each(*range(3)), title="t"))
         build = partial(refuse_bucket, wanted=0)
         with pytest.raises(DataRefused):
-            list(engine.exchange(split, range(8), build, range(3), title="t"))
+            list(engine.exchange(split, range(8), build, each(*range(3)), title="t"))
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

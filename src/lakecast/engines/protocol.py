@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,15 +41,17 @@ class Exchange(Protocol):
         self,
         split: Callable[[T], Any],
         pieces: Sequence[T],
-        build: Callable[[int, Iterable[Any]], R],
-        buckets: Sequence[int],
+        build: Callable[[int, Iterable[Iterable[Any]]], R],
+        buckets: Mapping[int, Sequence[int]],
         *,
         title: str,
     ) -> Iterator[R]:
-        """`split` a piece into {bucket: Arrow table}; `build` each bucket from its tables.
+        """`split` a piece into {part: Arrow table}; `build` each bucket from its parts.
 
-        The tables of a bucket reach `build` in the order of the pieces. Results come in the
-        order of `buckets`. Memory is bounded: parts are spilled, not held.
+        `buckets` names the parts of each. A part reaches `build` as its tables, in the order of the
+        pieces (neighbours that differ in nothing but their rows as one), in the order named, and
+        is read only when it is asked for. Results come in the order of `buckets`. Memory is bounded
+        by one part a worker: they are spilled, not held.
         """
         ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from lakecast.engines.local import LocalEngine
+from lakecast.engines.local import LocalEngine, exchange
 from lakecast.errors import LakecastError
 
 if TYPE_CHECKING:
@@ -36,25 +36,40 @@ def one(piece: int) -> dict[int, pa.Table]:
     return {0: pa.table({"p": [piece]})}
 
 
-def count(bucket: int, tables: Iterable[pa.Table]) -> int:
+def count(bucket: int, parts: Iterable[Iterable[pa.Table]]) -> int:
     del bucket
-    return len(list(tables))
+    return sum(table.num_rows for tables in parts for table in tables)
+
+
+def test_many_small_writes_hold_the_rows_of_one_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "HELD", 20)
+    engine = LocalEngine(workers=2, scratch=tmp_path)
+    assert list(engine.exchange(one, range(7), numbers, {0: [0]}, title="t")) == [[*range(7)]]
+
+
+def numbers(bucket: int, parts: Iterable[Iterable[pa.Table]]) -> list[int]:
+    del bucket
+    return [n for tables in parts for table in tables for n in table["p"].to_pylist()]
 
 
 def test_progress_says_what_is_done(tmp_path: Path) -> None:
     bars = Bars()
     engine = LocalEngine(workers=2, scratch=tmp_path, progresses=bars)
-    assert list(engine.exchange(one, range(7), count, range(3), title="panel")) == [7, 0, 0]
+    assert list(
+        engine.exchange(one, range(7), count, {b: [b] for b in range(3)}, title="panel")
+    ) == [7, 0, 0]
     assert bars.seen == [["panel: reading", 7, 7], ["panel: building", 3, 3]]
 
 
 def test_the_scratch_folder_is_made(tmp_path: Path) -> None:
     engine = LocalEngine(scratch=tmp_path / "a" / "b")
-    assert list(engine.exchange(one, range(2), count, [0], title="t")) == [2]
+    assert list(engine.exchange(one, range(2), count, {0: [0]}, title="t")) == [2]
 
 
 def test_without_a_scratch_folder_the_system_has_one() -> None:
-    assert list(LocalEngine().exchange(one, range(2), count, [0], title="t")) == [2]
+    assert list(LocalEngine().exchange(one, range(2), count, {0: [0]}, title="t")) == [2]
 
 
 def test_a_full_disk_is_told_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +79,6 @@ def test_a_full_disk_is_told_with_its_cure(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(pa, "OSFile", full)
     engine = LocalEngine(scratch=tmp_path)
     with pytest.raises(LakecastError, match=r"cannot spill.*No space left") as caught:
-        list(engine.exchange(one, range(2), count, [0], title="t"))
+        list(engine.exchange(one, range(2), count, {0: [0]}, title="t"))
     assert str(tmp_path) in caught.value.where
     assert "TMPDIR" in caught.value.cure

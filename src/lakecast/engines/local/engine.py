@@ -51,8 +51,8 @@ class LocalEngine:
         self,
         split: Callable[[T], Mapping[int, pa.Table]],
         pieces: Sequence[T],
-        build: Callable[[int, Iterable[pa.Table]], R],
-        buckets: Sequence[int],
+        build: Callable[[int, Iterable[Iterable[pa.Table]]], R],
+        buckets: Mapping[int, Sequence[int]],
         *,
         title: str,
     ) -> Iterator[R]:
@@ -60,6 +60,6 @@ class LocalEngine:
         if self.scratch:
             self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="exchange-", dir=self.scratch) as name:
-            folder = Path(name)
-            spill(self, split, pieces, folder, title=f"{title}: reading")
-            yield from self.map(partial(gather, build, folder), buckets, title=f"{title}: building")
+            spilled = spill(self, split, pieces, Path(name), title=f"{title}: reading")
+            work = partial(gather, build, spilled)
+            yield from self.map(work, list(buckets.items()), title=f"{title}: building")
