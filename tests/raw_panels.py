@@ -22,7 +22,7 @@ from lakecast.core.panel.covariates import by_keys, statics
 from lakecast.core.panel.findings import misaligned, panel_findings
 from lakecast.core.panel.plan import SALES, PanelPlan, resolve
 from lakecast.core.panel.repeats import superseded
-from lakecast.core.panel.roster import roster
+from lakecast.core.panel.roster import divided, parts_of, roster
 from lakecast.core.panel.rows import PERIOD, Aids, lookup_rows, sales_rows
 from lakecast.core.panel.survey import Survey, merge_surveys, survey_covariates, survey_sales
 from lakecast.spec import loads
@@ -99,8 +99,12 @@ def whole_panel(
     buckets: int = 2,
     as_of: datetime | None = None,
     known: pl.DataFrame | None = None,
+    rows: int = 1_000_000,
 ) -> Whole:
-    """Build every bucket of the panel, with each table cut into so many pieces."""
+    """Build every bucket of the panel, with each table cut into so many pieces.
+
+    `rows` is the size of the parts that a bucket is built in.
+    """
     given = {name: _numbered(frame) for name, frame in frames.items()}
     plan = resolve(spec, {name: frame.schema for name, frame in given.items()})
     cuts = {name: _pieces(frame, pieces) for name, frame in given.items()}
@@ -118,9 +122,14 @@ def whole_panel(
     words = _vocabularies(plan, {SALES: survey, **tables}, end.cutoff)
     aids = replace(aids, vocabularies=words)
     series = roster(survey.series, plan, known, buckets)
+    series = divided(series, survey.series, plan, cutoff=end.cutoff, rows=rows)
     job = _job(jobs.Job(plan=plan, cutoff=end.cutoff, roster=series, aids=aids), cuts, tables)
     parts = _parts(job, cuts)
-    built = tuple(jobs.assemble(b, parts.get(b, {}), job) for b in range(buckets))
+    built = tuple(
+        jobs.assemble(bucket, part, parts.get(part, {}), job)
+        for bucket, own in parts_of(series, range(buckets)).items()
+        for part in own
+    )
     findings = [b.findings for b in built]
     findings += [panel_findings(end, survey.counts, plan), misaligned(survey.series, plan)]
     return Whole(
@@ -195,10 +204,10 @@ def _parts(
 ) -> dict[int, dict[str, list[pl.DataFrame]]]:
     parts: dict[int, dict[str, list[pl.DataFrame]]] = {}
     for piece in cuts[SALES]:
-        for bucket, part in jobs.split_sales(piece, job).items():
-            parts.setdefault(bucket, {}).setdefault(SALES, []).append(part)
+        for number, part in jobs.split_sales(piece, job).items():
+            parts.setdefault(number, {}).setdefault(SALES, []).append(part)
     for table in jobs.shuffled(job.plan):
         for piece in cuts[table.name]:
-            for bucket, part in jobs.split_covariates(piece, table, job).items():
-                parts.setdefault(bucket, {}).setdefault(table.name, []).append(part)
+            for number, part in jobs.split_covariates(piece, table, job).items():
+                parts.setdefault(number, {}).setdefault(table.name, []).append(part)
     return parts

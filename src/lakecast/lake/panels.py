@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from lakecast.columns import BUCKET, CODE
+from lakecast.core.panel.findings import FINDINGS as FINDING
+from lakecast.core.panel.findings import together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -61,28 +64,63 @@ class Change:
     fingerprint: str
 
 
-def stage_bucket(lake: Lake, bucket: int, built: Built) -> StagedBucket:
-    """Write the files of one bucket; they count once `commit_buckets` names them."""
-    frames = {PANEL: built.panel, SERIES: built.series, FUTURE: built.future}
-    tables = {name: _arrow(frame) for name, frame in frames.items()}
-    sizes = row_groups(built.panel[CODE], BLOCK_ROWS)
-    files = {
-        name: lake.table(name).stage(
-            table,
-            partition={BUCKET: bucket},
-            groups=sizes if name == PANEL else None,
-        )
-        for name, table in tables.items()
-        if table.num_rows
-    }
+def stage_bucket(lake: Lake, bucket: int, parts: Iterable[Built]) -> StagedBucket:
+    """Write the files of one bucket, one part after the other; at least one part.
+
+    Of those done, only what is small is held. The files count once `commit_buckets` names them.
+    """
+    held = _Held()
+    tables = (held.take(part) for part in parts)
+    first = next(tables)
+    files = {}
+    file = _stage_panel(lake, bucket, chain([first], tables), first.schema)
+    if file.rows:
+        files[PANEL] = file
+    beside = {SERIES: _joined(held.series), FUTURE: _joined(held.future)}
+    for name, table in beside.items():
+        if table.num_rows:
+            files[name] = lake.table(name).stage(table, partition={BUCKET: bucket})
+    schemas = {PANEL: first.schema, **{name: table.schema for name, table in beside.items()}}
     return StagedBucket(
         bucket=bucket,
         files=files,
-        schemas={name: _partitioned(table.schema) for name, table in tables.items()},
-        findings=built.findings,
-        rows=built.panel.height,
-        series=built.series.height,
+        schemas={name: _partitioned(schema) for name, schema in schemas.items()},
+        findings=together(held.findings),
+        rows=file.rows,
+        series=beside[SERIES].num_rows,
     )
+
+
+class _Held:
+    """What is kept of the parts of a bucket while their rows pass by."""
+
+    def __init__(self) -> None:
+        self.series: list[pa.Table] = []
+        self.future: list[pa.Table] = []
+        self.findings: list[pl.DataFrame] = []
+
+    def take(self, built: Built) -> pa.Table:
+        """The rows of the panel."""
+        self.series.append(_arrow(built.series))
+        self.future.append(_arrow(built.future))
+        self.findings.append(built.findings)
+        return _arrow(built.panel)
+
+
+def _stage_panel(lake: Lake, bucket: int, tables: Iterable[pa.Table], schema: pa.Schema) -> FileRef:
+    import pyarrow as pa
+
+    batches = (batch for table in tables for batch in _batches(table))
+    rows = pa.RecordBatchReader.from_batches(schema, batches)
+    return lake.table(PANEL).stage(rows, partition={BUCKET: bucket}, groups="batches")
+
+
+def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    """A batch a row group."""
+    at = 0
+    for size in row_groups(pl.Series(table.column(CODE)), BLOCK_ROWS):
+        yield from table.slice(at, size).combine_chunks().to_batches()
+        at += size
 
 
 def row_groups(codes: pl.Series, limit: int) -> list[int]:
@@ -114,11 +152,9 @@ def read_about(lake: Lake) -> dict[str, Any]:
 
 def read_findings(lake: Lake) -> pl.DataFrame:
     """`kind`, `series`, `detail`, `count`, `bucket`, sorted; see `lakecast.core.panel.findings`."""
-    from lakecast.core.panel.findings import FINDINGS as SCHEMA
-
     table = lake.table(FINDINGS)
     if not table.exists():
-        return pl.DataFrame(schema={**SCHEMA, BUCKET: pl.Int32()})
+        return pl.DataFrame(schema={**FINDING, BUCKET: pl.Int32()})
     return _sorted(table.scan().collect())
 
 
@@ -165,6 +201,12 @@ def _commit_findings(lake: Lake, change: Change) -> None:
 
 def _sorted(findings: pl.DataFrame) -> pl.DataFrame:
     return findings.sort("kind", "series", "detail", BUCKET, nulls_last=True)
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.concat_tables(tables)
 
 
 def _arrow(frame: pl.DataFrame) -> pa.Table:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lakecast.columns import ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
 _ROWS: Final = 1_000_000
+Groups = int | Sequence[int] | Literal["batches"] | None
 
 
 def write_parquet(
@@ -20,32 +22,43 @@ def write_parquet(
     sink: Any,
     *,
     drop: Sequence[str] = (),
-    groups: int | Sequence[int] | None = None,
+    groups: Groups = None,
     footer: Mapping[str, str] | None = None,
 ) -> int:
     """Write rows in their order as zstd with dictionaries; the number of rows.
 
-    `groups` is the rows of each row group (default one million), or the sizes of all of them.
+    `groups` is the rows of each row group (default one million), or the sizes of all of them, or
+    "batches": the batches of the data as they come, the empty ones left out.
     """
     import pyarrow.parquet as pq
 
     keep = [name for name in data.schema.names if name not in drop]
     schema = _only(data.schema, keep).with_metadata(dict(footer) if footer else None)
-    sizes = repeat(groups or _ROWS) if groups is None or isinstance(groups, int) else iter(groups)
     rows = 0
-    # Row numbers are all different, so their differences are what packs.
-    counted = [name for name in keep if name == ROW]
-    with pq.ParquetWriter(
-        sink,
-        schema,
-        compression="zstd",
-        use_dictionary=[name for name in keep if name != ROW] if counted else True,
-        column_encoding=dict.fromkeys(counted, "DELTA_BINARY_PACKED") or None,
-    ) as writer:
-        for group in regroup(_pieces(data), sizes):
+    with pq.ParquetWriter(sink, schema, **packing(keep)) as writer:
+        for group in _groups(_pieces(data), groups):
             writer.write_table(group.select(keep), row_group_size=max(group.num_rows, 1))
             rows += group.num_rows
     return rows
+
+
+def packing(names: Sequence[str]) -> dict[str, Any]:
+    """How columns are encoded, as options of `ParquetWriter`."""
+    # Row numbers are all different, so their differences are what packs.
+    counted = [name for name in names if name == ROW]
+    return {
+        "compression": "zstd",
+        "use_dictionary": [name for name in names if name != ROW] if counted else True,
+        "column_encoding": dict.fromkeys(counted, "DELTA_BINARY_PACKED") or None,
+    }
+
+
+def _groups(pieces: Iterator[pa.Table], groups: Groups) -> Iterator[pa.Table]:
+    if groups == "batches":
+        return (piece for piece in pieces if piece.num_rows)
+    if groups is None or isinstance(groups, int):
+        return regroup(pieces, repeat(groups or _ROWS))
+    return regroup(pieces, iter(groups))
 
 
 def regroup(pieces: Iterable[pa.Table], sizes: Iterator[int]) -> Iterator[pa.Table]:

@@ -30,10 +30,12 @@ from lakecast.lake.parquet_files import write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import polars as pl
     import pyarrow as pa
 
+    from lakecast.lake.parquet_files import Groups
     from lakecast.lake.store import Store
 
 __all__ = [
@@ -168,14 +170,15 @@ class Table:
         data: pa.Table | pa.RecordBatchReader,
         *,
         partition: Mapping[str, str | int] | None = None,
-        groups: int | Sequence[int] | None = None,
+        groups: Groups = None,
         footer: Mapping[str, str] | None = None,
     ) -> StagedFile:
         """Write a Parquet file (zstd, dictionaries), in the order given; it counts once committed.
 
         Columns of `partition` are left out of the file, as Delta wants it. `groups` is the number
-        of rows a row group, or the sizes of all of them, one after the other. `footer` goes into
-        the file's key-value metadata. Values of `partition` are ASCII letters, digits, `-_.`.
+        of rows a row group, or the sizes of all of them, one after the other, or "batches": as the
+        data's batches are. `footer` goes into the file's key-value metadata. Values of `partition`
+        are ASCII letters, digits, `-_.`.
         """
         values = {name: str(value) for name, value in (partition or {}).items()}
         folders = [_folder(name, value) for name, value in values.items()]
@@ -183,6 +186,16 @@ class Table:
         with self.store.reaching(), self.store.open_output(path) as sink:
             rows = write_parquet(data, sink, drop=tuple(values), groups=groups, footer=footer)
             size = int(sink.tell())
+        return FileRef(path=path, rows=rows, size=size, partition_values=values)
+
+    def stage_file(self, local: Path, rows: int, partition: Mapping[str, str | int]) -> StagedFile:
+        """Take over a Parquet file of this machine that has what `stage` would have written."""
+        values = {name: str(value) for name, value in partition.items()}
+        folders = [_folder(name, value) for name, value in values.items()]
+        path = "/".join([*folders, f"{uuid.uuid4().hex}.parquet"])
+        size = local.stat().st_size
+        with self.store.reaching():
+            self.store.take(local, path)
         return FileRef(path=path, rows=rows, size=size, partition_values=values)
 
     def commit(self, **change: Unpack[Change]) -> bool:

@@ -355,3 +355,22 @@ class TestReading:
         with pytest.raises(LakecastError, match="no panel yet") as caught:
             open_panel(new_lake(tmp_path))
         assert "lakecast panel" in caught.value.cure
+
+
+def test_parts_change_nothing_but_the_row_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for rows in (1_000_000, 40, 1):
+        monkeypatch.setattr(panels, "BLOCK_ROWS", rows)
+        lake = new_lake(tmp_path / str(rows))
+        for name, frame in frames().items():
+            land(lake, name, frame)
+        run(lake, spec_=spec(buckets=2))
+        assert len([*open_panel(lake).blocks()]) == (2 if rows > 40 else 5)
+        tables = [lake.table(name).scan().collect() for name in ("panel", "series", "future")]
+        found.append([table.sort(table.columns[:2]) for table in tables])
+        found[-1].append(read_findings(lake))
+    for other in found[1:]:
+        for mine, theirs in zip(found[0], other, strict=True):
+            assert mine.equals(theirs)

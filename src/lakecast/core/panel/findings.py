@@ -34,6 +34,8 @@ FINDINGS: Final = pl.Schema(
 SHARE: Final = "_share"
 NAMED: Final = 20
 WHOLE: Final = -1
+_UNCOVERED: Final = "uncovered_future"
+_FURTHER: Final = "further cells"
 _COUNT: Final = "_count"  # the roster may have a column `count`
 KINDS: Final = {
     "ambiguous": "series in which a column that joins covariates has several values",
@@ -166,14 +168,31 @@ def uncovered_cells(
     first = named.head(NAMED)
     times = plan.clock.starts(first[PERIOD].to_numpy(), "time").cast(pl.String)
     rows = first.with_columns(times).select(
-        pl.lit("uncovered_future").alias("kind"),
+        pl.lit(_UNCOVERED).alias("kind"),
         "series",
         pl.format("{} at {}", "column", "time").alias("detail"),
         pl.lit(1, pl.Int64).alias("count"),
     )
     rest = named.height - first.height
-    more = [("uncovered_future", None, "further cells", rest)] if rest else []
+    more = [(_UNCOVERED, None, _FURTHER, rest)] if rest else []
     return pl.concat([rows, pl.DataFrame(more, schema=FINDINGS, orient="row")])
+
+
+def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The findings of the parts of a bucket as those of the bucket.
+
+    Counts of no series add up, and of the cells that nobody stated twenty stay named.
+    """
+    every = pl.concat(parts)
+    cells = every.filter((pl.col("kind") == _UNCOVERED) & pl.col("series").is_not_null())
+    cells = cells.sort("series", "detail")
+    beyond = cells[NAMED:].with_columns(
+        pl.lit(None, pl.String).alias("series"), pl.lit(_FURTHER).alias("detail")
+    )
+    plain = every.filter((pl.col("kind") != _UNCOVERED) & pl.col("series").is_not_null())
+    counted = pl.concat([every.filter(pl.col("series").is_null()), beyond])
+    summed = counted.group_by(pl.exclude("count"), maintain_order=True).agg(pl.col("count").sum())
+    return pl.concat([plain, cells[:NAMED], summed.select(every.columns)])
 
 
 def summary(findings: pl.DataFrame) -> pl.DataFrame:

@@ -1,38 +1,44 @@
-"""The work on one piece and on one bucket, once the survey has settled what there is.
+"""The work on one piece and on one part, once the survey has settled what there is.
 
-split_sales, split_covariates      a piece to parts by bucket; on every worker
-assemble                           the parts of one bucket to its tables
+split_sales, split_covariates      a piece to what it holds of each part; on every worker
+assemble                           what all pieces hold of one part to its tables
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from lakecast.columns import BUCKET, CODE
+from lakecast.columns import CODE
 from lakecast.core.panel.aggregate import finish, lift, merge
 from lakecast.core.panel.build import Built, Parts, build
 from lakecast.core.panel.covariates import Values, by_series, own
 from lakecast.core.panel.plan import SALES
+from lakecast.core.panel.roster import NO_PART, PART
 from lakecast.core.panel.rows import PERIOD, Aids, covariate_rows, sales_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from lakecast.core.panel.plan import Measure, PanelPlan, Table
 
 _BY: tuple[str, str] = (CODE, PERIOD)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """Everything that splitting and building need.
 
-    `roster`: the series with their statics, codes and buckets. `joined`: the covariate tables small
-    enough to be given to every bucket. `lasts`: the last period of each table that is shuffled.
+    `roster`: the series with their statics, codes, buckets and parts. `joined`: the covariate
+    tables small enough to be given to every part. `lasts`: the last period of each table that is
+    shuffled.
     """
 
     plan: PanelPlan
@@ -41,6 +47,14 @@ class Job:
     aids: Aids = field(default_factory=Aids)
     joined: tuple[Values, ...] = ()
     lasts: Mapping[str, int | None] = field(default_factory=dict)
+
+    @cached_property
+    def part_of(self) -> NDArray[np.int32]:
+        """[largest code + 1] the part of each series by its code."""
+        codes = self.roster[CODE].to_numpy()
+        parts = np.full(int(codes.max(initial=-1)) + 1, NO_PART, np.int32)
+        parts[codes] = self.roster[PART].to_numpy()
+        return parts
 
 
 def shuffled(plan: PanelPlan) -> tuple[Table, ...]:
@@ -53,13 +67,13 @@ def shuffled(plan: PanelPlan) -> tuple[Table, ...]:
 
 
 def split_sales(piece: pl.DataFrame, job: Job) -> dict[int, pl.DataFrame]:
-    """Parts by bucket of the rows up to the cutoff whose series are in the roster."""
+    """By part, the rows up to the cutoff whose series are in the roster."""
     rows = sales_rows(piece, job.plan, job.aids).rows.filter(pl.col(PERIOD) <= job.cutoff)
     return _split(rows, job.plan.sales.measures, job)
 
 
 def split_covariates(piece: pl.DataFrame, table: Table, job: Job) -> dict[int, pl.DataFrame]:
-    """Parts by bucket of the rows of a shuffled table whose series are in the roster."""
+    """By part, the rows of a shuffled table whose series are in the roster."""
     rows = covariate_rows(piece, table, job.plan, job.aids)
     kinds = {key: job.roster.schema[key] for key in table.keys}
     cast = rows.with_columns(pl.col(key).cast(kind, strict=False) for key, kind in kinds.items())
@@ -78,15 +92,13 @@ def table_keys(table: Table) -> list[str]:
     return [*table.keys, *([PERIOD] if table.time else [])]
 
 
-def assemble(bucket: int, parts: Mapping[str, Sequence[pl.DataFrame]], job: Job) -> Built:
-    """Build a bucket from its parts by table, each table's in the order of its pieces."""
+def assemble(bucket: int, part: int, rows: Mapping[str, Sequence[pl.DataFrame]], job: Job) -> Built:
+    """Build a part of a bucket from its rows by table, each table's in the order of its pieces."""
     plan = job.plan
-    roster = job.roster.filter(pl.col(BUCKET) == bucket)
+    roster = job.roster.filter(pl.col(PART) == part).drop(PART)
     codes = roster[CODE]
     own_tables = [
-        by_series(
-            table, _finished(parts.get(table.name, ()), table.measures), job.lasts[table.name]
-        )
+        by_series(table, _finished(rows.get(table.name, ()), table.measures), job.lasts[table.name])
         for table in shuffled(plan)
     ]
     given = [own(values, codes) for values in job.joined if values.table.time]
@@ -96,7 +108,7 @@ def assemble(bucket: int, parts: Mapping[str, Sequence[pl.DataFrame]], job: Job)
         Parts(
             bucket=bucket,
             roster=roster,
-            sales=_finished(parts.get(SALES, ()), plan.sales.measures),
+            sales=_finished(rows.get(SALES, ()), plan.sales.measures),
             joined=tuple(joined),
         ),
         plan,
@@ -107,10 +119,16 @@ def assemble(bucket: int, parts: Mapping[str, Sequence[pl.DataFrame]], job: Job)
 def _split(rows: pl.DataFrame, measures: Sequence[Measure], job: Job) -> dict[int, pl.DataFrame]:
     series = list(job.plan.columns.series)
     numbered = rows.join(job.roster.select(*series, CODE), on=series, maintain_order="left")
-    parts = merge(lift(numbered, _BY, measures, job.aids), _BY, measures)
-    placed = parts.join(job.roster.select(CODE, BUCKET), on=CODE, maintain_order="left")
-    split = placed.partition_by(BUCKET, as_dict=True, include_key=False)
-    return {int(bucket): part for (bucket,), part in split.items()}
+    merged = merge(lift(numbered, _BY, measures, job.aids), _BY, measures)
+    part = job.part_of[merged[CODE].to_numpy()]
+    order = np.argsort(part, kind="stable")
+    found, begins = np.unique(part[order], return_index=True)
+    ordered = merged[order]
+    sizes = np.diff(begins, append=merged.height)
+    return {
+        int(number): ordered.slice(int(begin), int(size))
+        for number, begin, size in zip(found, begins, sizes, strict=True)
+    }
 
 
 def _finished(parts: Sequence[pl.DataFrame], measures: Sequence[Measure]) -> pl.DataFrame:

@@ -25,8 +25,8 @@ REVENUE: Final = "_revenue"
 _OURS: Final = frozenset({"first", "last"})
 _WITHIN: Final = frozenset(
     {
-        TARGET, REVENUE, "_at", "_count", "_covering", "_group", "_high", "_key", "_low", "_offset",
-        "_period", "_rows", "_share", "_sold",
+        TARGET, REVENUE, "_at", "_begins", "_count", "_covering", "_group", "_high", "_key", "_low",
+        "_offset", "_part", "_period", "_rows", "_share", "_sold",
     }
 )  # fmt: skip
 """Names of columns that come and go while a panel is built."""

@@ -1,4 +1,4 @@
-"""The series there are: their buckets, their codes, and the statics that join covariates."""
+"""The series there are: buckets, parts of buckets, codes, and the statics that join covariates."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-import xxhash
 
 from lakecast.columns import BUCKET, CODE
+from lakecast.core.panel.hashing import xxh64
 from lakecast.core.panel.rows import COUNTS
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lakecast.core.panel.plan import PanelPlan
 
 SEED: Final = 42
+PART: Final = "_part"
+NO_PART: Final = -1
+_BEGINS: Final = "_begins"
 _JOINT: Final = "\x1f"
 
 
@@ -30,8 +33,7 @@ def buckets_of(frame: pl.DataFrame, series: Sequence[str], buckets: int) -> NDAr
     texts = frame.select(
         pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in series], separator=_JOINT)
     ).to_series()
-    hashes = (xxhash.xxh64_intdigest(text.encode(), seed=SEED) % buckets for text in texts)
-    return np.fromiter(hashes, dtype=np.int32, count=len(texts))
+    return (xxh64(texts, SEED) % np.uint64(buckets)).astype(np.int32)
 
 
 def roster(
@@ -50,6 +52,34 @@ def roster(
         one = one.join(_earliest(combinations, series, name), on=series, how="left")
     coded = _codes(one.sort(series), series, known)
     return coded.with_columns(pl.Series(BUCKET, buckets_of(coded, series, buckets), dtype=pl.Int32))
+
+
+def divided(
+    roster: pl.DataFrame, combinations: pl.DataFrame, plan: PanelPlan, *, cutoff: int, rows: int
+) -> pl.DataFrame:
+    """The roster, sorted as it was, with `_part`: what of a bucket is built at once.
+
+    Neighbouring series (by code) of about so many rows, at least one series; parts are numbered by
+    bucket, then code. `combinations` say when each series begins, at the earliest.
+    """
+    series = list(plan.columns.series)
+    begins = combinations.group_by(series).agg(pl.col("first").min().alias(_BEGINS))
+    length = pl.lit(cutoff, pl.Int64) - pl.col(_BEGINS) + 1
+    placed = (
+        roster.select(*series, CODE, BUCKET)
+        .join(begins, on=series, how="left")
+        .sort(BUCKET, CODE)
+        .with_columns(((length.cum_sum() - length).over(BUCKET) // rows).alias(PART))
+    )
+    number = pl.struct(BUCKET, PART).rle_id().cast(pl.Int32).alias(PART)
+    return roster.join(placed.select(CODE, number), on=CODE, how="left", maintain_order="left")
+
+
+def parts_of(roster: pl.DataFrame, buckets: Sequence[int]) -> dict[int, list[int]]:
+    """The parts of each of the buckets, ascending; `NO_PART` alone for one without series."""
+    found = roster.group_by(BUCKET).agg(pl.col(PART).unique().sort())
+    known = dict(found.iter_rows())
+    return {bucket: known.get(bucket, [NO_PART]) for bucket in buckets}
 
 
 def ambiguous(combinations: pl.DataFrame, plan: PanelPlan) -> pl.DataFrame:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from lakecast.columns import BUCKET, LOAD
@@ -23,11 +23,14 @@ FIRST: Final = "first"
 LOW: Final = "_low"
 HIGH: Final = "_high"
 _ALWAYS: Final = -(2**31)
+_PILE: Final = 1_000_000
+_ENOUGH: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Survey:
-    """A summary of pieces of one table, merged in their order; each frame is sorted by its keys.
+    """A summary of pieces of one table, merged in their order; `series` is in no order, the other
+    frames are sorted by their keys.
 
     `periods`: `_period`, `rows`, `last` (the largest offset into the period).
     `series`: the key columns and attributes, `first` (period), `_low`, `_high` (offsets); one row
@@ -51,11 +54,11 @@ def survey_sales(ready: Ready, plan: PanelPlan, *, load: str, buckets: int) -> S
     """The survey of one piece of `sales`, all of one load."""
     rows = ready.rows
     series = _series(rows, [*plan.columns.series, *plan.attributes])
-    touched = pl.Series(BUCKET, buckets_of(series, plan.columns.series, buckets), dtype=pl.Int32)
+    touched = _touched(series, plan.columns.series, buckets)
     return Survey(
         periods=_periods(rows),
         series=series,
-        loads=pl.DataFrame([touched.unique().sort()]).with_columns(pl.lit(load).alias(LOAD)),
+        loads=touched.with_columns(pl.lit(load).alias(LOAD)),
         texts=_texts(rows, plan.sales.measures, pl.col(PERIOD)),
         counts=ready.left_out,
     )
@@ -83,33 +86,56 @@ def surveyed(table: Table) -> tuple[str, ...]:
     return (*((table.time,) if table.time else ()), *(m.column for m in table.measures if m.text))
 
 
-def merge_surveys(left: Survey, right: Survey) -> Survey:
-    """Both together. Associative; the order decides nothing but the order of equal work."""
-    keys = [c for c in left.series.columns if c not in {FIRST, LOW, HIGH}]
-    series = _both(left.series, right.series)
+def merge_surveys(*surveys: Survey) -> Survey:
+    """All of them together. Associative; the order decides nothing but the order of equal work."""
+    keys = [c for c in surveys[0].series.columns if c not in {FIRST, LOW, HIGH}]
+    series = pl.concat([survey.series for survey in surveys])
     return Survey(
-        periods=_both(left.periods, right.periods)
+        periods=pl.concat([survey.periods for survey in surveys])
         .group_by(PERIOD)
         .agg(pl.col(ROWS).sum(), pl.col("last").max())
         .sort(PERIOD),
-        series=series.group_by(keys)
-        .agg(pl.col(FIRST, LOW).min(), pl.col(HIGH).max())
-        .sort(keys, nulls_last=True)
+        series=series.group_by(keys).agg(pl.col(FIRST, LOW).min(), pl.col(HIGH).max())
         if keys
         else series,
-        loads=_both(left.loads, right.loads).unique().sort(pl.all()),
-        texts=_both(left.texts, right.texts)
+        loads=pl.concat([survey.loads for survey in surveys]).unique().sort(pl.all()),
+        texts=pl.concat([survey.texts for survey in surveys])
         .group_by("column", "text")
         .agg(pl.col(FIRST).min())
         .sort("column", "text"),
-        counts=total_counts([left.counts, right.counts]),
+        counts=total_counts([survey.counts for survey in surveys]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """A survey, and others that wait to be merged with it.
+
+    They are merged once they are as large together as it is, so that each row is merged a few
+    times however many pieces there are; merging one after the other would touch every series again
+    for every piece.
+    """
+
+    settled: Survey
+    waiting: tuple[Survey, ...] = ()
+
+    def add(self, other: Pile) -> Pile:
+        """Both together."""
+        waiting = (*self.waiting, other.settled, *other.waiting)
+        height = sum(survey.series.height for survey in waiting)
+        held = Pile(self.settled, waiting)
+        few = height < max(_PILE, self.settled.series.height)
+        return held if few else Pile(held.merged())
+
+    def merged(self) -> Survey:
+        """All as one."""
+        return merge_surveys(self.settled, *self.waiting) if self.waiting else self.settled
 
 
 def total_counts(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Counts of the same kind and detail added up, sorted."""
     return (
-        reduce(_both, counts, pl.DataFrame(schema=COUNTS))
+        pl.concat([pl.DataFrame(schema=COUNTS), *counts])
         .group_by("kind", "detail")
         .agg(pl.col("count").sum())
         .sort("kind", "detail")
@@ -117,10 +143,6 @@ def total_counts(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 _NO_PERIODS: Final = pl.DataFrame(schema={PERIOD: pl.Int32(), ROWS: pl.Int64(), "last": pl.Int64()})
-
-
-def _both(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat([left, right])
 
 
 def _periods(rows: pl.DataFrame) -> pl.DataFrame:
@@ -131,12 +153,19 @@ def _periods(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _series(rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    found = rows.group_by(keys).agg(
+    return rows.group_by(keys).agg(
         pl.col(PERIOD).min().alias(FIRST),
         pl.col(OFFSET).min().alias(LOW),
         pl.col(OFFSET).max().alias(HIGH),
     )
-    return found.sort(keys, nulls_last=True)
+
+
+def _touched(series: pl.DataFrame, keys: Sequence[str], buckets: int) -> pl.DataFrame:
+    """The buckets that the series lie in, sorted; a few series tell where there are many."""
+    found = np.unique(buckets_of(series.head(_ENOUGH), keys, buckets))
+    if found.size < buckets and series.height > _ENOUGH:
+        found = np.unique(buckets_of(series, keys, buckets))
+    return pl.DataFrame({BUCKET: found}, schema={BUCKET: pl.Int32()})
 
 
 def _texts(rows: pl.DataFrame, measures: Sequence[Measure], first: pl.Expr) -> pl.DataFrame:

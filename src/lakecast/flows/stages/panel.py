@@ -1,8 +1,9 @@
 """The stage `panel`: sales and covariates in the lake become the panel, bucket by bucket.
 
 Three passes. The *survey* reads what must be known of all rows (periods, series, texts). The
-*exchange* brings the rows of each bucket together, aggregated. Each bucket is then built and
-written alone, so memory is bounded by one bucket a worker; one commit a table puts them in place.
+*exchange* brings the rows of each part of a bucket together, aggregated: about a million rows of
+neighbouring series. Buckets are then built and written part after part, so memory is bounded by one
+part a worker, however large the panel; one commit a table puts them in place.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from lakecast.core.panel.job import (
     table_keys,
 )
 from lakecast.core.panel.plan import SALES, Table
-from lakecast.core.panel.roster import roster
+from lakecast.core.panel.roster import divided, parts_of, roster
 from lakecast.flows.fingerprint import CODE
 from lakecast.flows.stages.panel_survey import Found, explore, sales_pieces, table_pieces
+from lakecast.lake import panels
 from lakecast.lake.panels import (
     PANEL,
     Change,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from lakecast.core.panel.build import Built
     from lakecast.engines.protocol import Engine
     from lakecast.lake.tables import Lake
     from lakecast.spec.model import Spec
@@ -146,7 +149,10 @@ def _touched(signatures: Mapping[str, str], about: Mapping[str, Any]) -> tuple[i
 def _job(lake: Lake, engine: Engine, found: Found, end: Cut, buckets: int) -> Job:
     plan = found.plan
     known = known_series(lake, plan.columns.series)
-    series = roster(found.sales.series, plan, known, buckets)
+    series = divided(
+        roster(found.sales.series, plan, known, buckets), found.sales.series, plan,
+        cutoff=end.cutoff, rows=panels.BLOCK_ROWS,
+    )  # fmt: skip
     job = Job(plan=plan, cutoff=end.cutoff, roster=series, aids=found.aids)
     large = {table.name for table in shuffled(plan)}
     given = tuple(
@@ -182,31 +188,44 @@ def _merged(left: pl.DataFrame, right: pl.DataFrame, table: Table) -> pl.DataFra
 def _build(lake: Lake, engine: Engine, job: Job, touched: Sequence[int]) -> Iterable[StagedBucket]:
     large = [piece for table in shuffled(job.plan) for piece in table_pieces(lake, table)]
     work = [*sales_pieces(lake, job.plan), *large]
-    split = partial(_split_piece, job=job, touched=frozenset(touched))
-    build = partial(_build_bucket, job=job, lake=lake)
-    return engine.exchange(split, work, build, touched, title="panel")
+    parts = parts_of(job.roster, touched)
+    wanted = frozenset(part for some in parts.values() for part in some)
+    split = partial(_split_piece, job=job, wanted=wanted)
+    build = partial(_build_bucket, parts=parts, job=job, lake=lake)
+    return engine.exchange(split, work, build, parts, title="panel")
 
 
-def _split_piece(piece: Piece, job: Job, touched: frozenset[int]) -> dict[int, pa.Table]:
+def _split_piece(piece: Piece, job: Job, wanted: frozenset[int]) -> dict[int, pa.Table]:
     rows = read_piece(piece)
     if piece.table == SALES:
-        parts = split_sales(rows, job)
+        found = split_sales(rows, job)
     else:
         table = next(table for table in job.plan.tables if table.name == piece.table)
-        parts = split_covariates(rows, table, job)
+        found = split_covariates(rows, table, job)
     named = {_TABLE: piece.table.encode()}
     return {
-        bucket: part.to_arrow().replace_schema_metadata(named)
-        for bucket, part in parts.items()
-        if bucket in touched
+        part: some.to_arrow().replace_schema_metadata(named)
+        for part, some in found.items()
+        if part in wanted
     }
 
 
-def _build_bucket(bucket: int, tables: Iterable[pa.Table], job: Job, lake: Lake) -> StagedBucket:
-    parts: dict[str, list[pl.DataFrame]] = {}
+def _build_bucket(
+    bucket: int,
+    tables: Iterable[Iterable[pa.Table]],
+    parts: Mapping[int, Sequence[int]],
+    job: Job,
+    lake: Lake,
+) -> StagedBucket:
+    numbered = zip(parts[bucket], tables, strict=True)
+    return stage_bucket(lake, bucket, (_built(bucket, *part, job) for part in numbered))
+
+
+def _built(bucket: int, part: int, tables: Iterable[pa.Table], job: Job) -> Built:
+    rows: dict[str, list[pl.DataFrame]] = {}
     for table in tables:
-        parts.setdefault(table.schema.metadata[_TABLE].decode(), []).append(pl.DataFrame(table))
-    return stage_bucket(lake, bucket, assemble(bucket, parts, job))
+        rows.setdefault(table.schema.metadata[_TABLE].decode(), []).append(pl.DataFrame(table))
+    return assemble(bucket, part, rows, job)
 
 
 def _findings(lake: Lake, found: Found, end: Cut, staged: Sequence[StagedBucket]) -> pl.DataFrame:

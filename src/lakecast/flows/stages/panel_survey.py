@@ -16,6 +16,7 @@ from lakecast.core.panel.roster import ambiguous
 from lakecast.core.panel.rows import COUNTS, PERIOD, Aids, lookup_rows, sales_rows
 from lakecast.core.panel.survey import (
     FIRST,
+    Pile,
     Survey,
     merge_surveys,
     survey_covariates,
@@ -126,7 +127,8 @@ def _replaced(lake: Lake, engine: Engine, table: Table) -> pl.DataFrame:
     work = pieces(lake.table(table.name), (*table.repeated, LOAD, ROW))
     split = partial(_split_keys, key=table.repeated)
     build = partial(_superseded_of, key=table.repeated)
-    found = engine.exchange(split, work, build, range(_KEY_BUCKETS), title="finding repeated rows")
+    buckets = {bucket: (bucket,) for bucket in range(_KEY_BUCKETS)}
+    found = engine.exchange(split, work, build, buckets, title="finding repeated rows")
     return pl.concat(list(found))
 
 
@@ -135,9 +137,11 @@ def _split_keys(piece: Piece, key: tuple[str, ...]) -> dict[int, pa.Table]:
     return {bucket: part.to_arrow() for bucket, part in parts.items()}
 
 
-def _superseded_of(bucket: int, tables: Iterable[pa.Table], key: tuple[str, ...]) -> pl.DataFrame:
+def _superseded_of(
+    bucket: int, parts: Iterable[Iterable[pa.Table]], key: tuple[str, ...]
+) -> pl.DataFrame:
     del bucket
-    return repeats.superseded([pl.DataFrame(table) for table in tables], key)
+    return repeats.superseded([pl.DataFrame(table) for part in parts for table in part], key)
 
 
 _Known = tuple[PanelPlan, Aids]
@@ -146,12 +150,12 @@ _Known = tuple[PanelPlan, Aids]
 def _survey_sales(lake: Lake, engine: Engine, known: _Known, buckets: int) -> Survey:
     work = sales_pieces(lake, known[0])
     survey = partial(_survey_piece, known=known, buckets=buckets)
-    return engine.reduce(survey, merge_surveys, work, title="surveying sales")
+    return engine.reduce(survey, Pile.add, work, title="surveying sales").merged()
 
 
-def _survey_piece(piece: Piece, known: _Known, buckets: int) -> Survey:
+def _survey_piece(piece: Piece, known: _Known, buckets: int) -> Pile:
     ready = sales_rows(read_piece(piece), *known)
-    return survey_sales(ready, known[0], load=piece.load, buckets=buckets)
+    return Pile(survey_sales(ready, known[0], load=piece.load, buckets=buckets))
 
 
 def _survey_table(lake: Lake, engine: Engine, table: Table) -> Survey:

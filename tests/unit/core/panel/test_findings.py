@@ -9,7 +9,7 @@ import pytest
 from tests.raw_panels import Whole, spec_of, whole_panel
 
 from lakecast.columns import CODE
-from lakecast.core.panel.findings import FINDINGS, KINDS, inactive, no_sale, summary
+from lakecast.core.panel.findings import FINDINGS, KINDS, inactive, no_sale, summary, together
 from lakecast.core.panel.plan import resolve
 
 DAY = date(2024, 1, 1)
@@ -147,3 +147,24 @@ def test_the_series_may_be_called_like_our_columns() -> None:
     spans = pl.DataFrame({CODE: [0], "_share": [0.5]})
     assert no_sale(roster, spans, plan)["series"].to_list() == ['{"count":"b","share":"y"}']
     assert inactive(roster, spans, plan)["count"].to_list() == [1]
+
+
+def test_findings_of_parts_are_those_of_the_bucket() -> None:
+    def part(*rows: tuple[str, str | None, str, int]) -> pl.DataFrame:
+        found = pl.DataFrame(rows, schema=FINDINGS, orient="row")
+        return found.with_columns(pl.lit(3, pl.Int32).alias("bucket"))
+
+    cells = [("uncovered_future", f"s{n:02}", "promo at 1", 1) for n in range(30)]
+    first = part(("no_covariates", None, "promo", 2), ("ended", "a", "long", 7), *cells[15:])
+    second = part(
+        ("no_covariates", None, "promo", 3), *cells[:15],
+        ("uncovered_future", None, "further cells", 40),
+    )  # fmt: skip
+    found = together([first, second])
+    assert found["bucket"].to_list() == [3] * found.height
+    rows = found.drop("bucket").rows()
+    assert rows[:21] == [("ended", "a", "long", 7), *cells[:20]]
+    assert sorted(rows[21:]) == [
+        ("no_covariates", None, "promo", 5), ("uncovered_future", None, "further cells", 50),
+    ]  # fmt: skip
+    assert together([first]).sort("kind", "series").equals(first.sort("kind", "series"))

@@ -6,7 +6,7 @@ import polars as pl
 from tests.raw_panels import spec_of
 
 from lakecast.core.panel.plan import resolve
-from lakecast.core.panel.roster import ambiguous, buckets_of, roster
+from lakecast.core.panel.roster import ambiguous, buckets_of, divided, parts_of, roster
 
 PLAN = resolve(
     spec_of(
@@ -76,3 +76,33 @@ def test_a_static_that_is_never_known_is_null() -> None:
     found = roster(combinations(("a", None, 5)), PLAN, None, 4)
     assert found["cidade"].to_list() == [None]
     assert ambiguous(combinations(("a", None, 5)), PLAN).is_empty()
+
+
+def test_a_bucket_is_divided_between_series_by_the_rows_they_may_have() -> None:
+    seen = combinations(("a", "x", 1), ("b", "x", 6), ("c", "y", 6), ("c", "x", 8), ("d", "x", 9))
+    found = divided(roster(seen, PLAN, None, 1), seen, PLAN, cutoff=10, rows=12)
+    assert found["_part"].to_list() == [0, 0, 1, 1]  # 10 + 5 rows, then 5 + 2
+    assert parts_of(found, [0]) == {0: [0, 1]}
+    alone = divided(roster(seen, PLAN, None, 1), seen, PLAN, cutoff=10, rows=1)
+    assert alone["_part"].to_list() == [0, 1, 2, 3]
+
+
+def test_parts_are_numbered_bucket_after_bucket_by_code() -> None:
+    known = pl.DataFrame(
+        {"loja": ["h", "g"], "series_code": [0, 1]}, schema_overrides={"series_code": pl.Int32}
+    )
+    seen = combinations(*((shop, "x", 1) for shop in "abcdefgh"))
+    found = divided(roster(seen, PLAN, known, 3), seen, PLAN, cutoff=10, rows=20)
+    ordered = found.sort("bucket", "series_code")
+    numbers = ordered["_part"].to_list()
+    assert numbers == sorted(numbers)
+    assert all(len(set(part["bucket"])) == 1 for _, part in ordered.group_by("_part"))
+    assert ordered.group_by("_part").len()["len"].max() == 2
+
+
+def test_a_bucket_without_series_has_a_part_that_nothing_is_in() -> None:
+    seen = combinations(("a", "x", 1))
+    found = divided(roster(seen, PLAN, None, 8), seen, PLAN, cutoff=1, rows=5)
+    (own,) = found["bucket"]
+    parts = parts_of(found, range(8))
+    assert parts == {bucket: [0 if bucket == own else -1] for bucket in range(8)}
