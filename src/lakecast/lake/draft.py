@@ -3,54 +3,65 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from lakecast.columns import LOAD, REPAIRED, ROW, SOURCE
+from lakecast.core.contract.coded import constant, once
 from lakecast.core.contract.judge import Facts, finding, guess, judge
 from lakecast.core.contract.names import rename
 from lakecast.core.contract.rules import RULES, level_of
 from lakecast.core.contract.settle import EXAMPLES, QUARANTINE, Example, Tally, merge, settle
 from lakecast.errors import DataRefused
+from lakecast.lake.ahead import ahead
 from lakecast.lake.keys import KeyIndex, repeats
 from lakecast.lake.narrow import plain
+from lakecast.lake.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    import pyarrow as pa
+
     from lakecast.core.contract.judge import Judged
     from lakecast.core.contract.plan import Kind, Plan
+    from lakecast.lake.narrow import Extremes
+    from lakecast.lake.parts import Part
     from lakecast.lake.sources.base import Item, Malformed, Piece
 
+_TEXT: Final = 8  # bytes beside the letters of a text
 _HOPELESS: Final = 100  # rows: from here on a file none of whose times can be read is refused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """How a source is read: `columns` are the table's, `kinds` say what its covariates are."""
+    """How a source is read: `schema` is the table's, `kinds` say what its covariates are."""
 
     plan: Plan
     scratch: Path
     piece_bytes: int
     keys: KeyIndex
     kinds: Mapping[str, Kind] = field(default_factory=dict)
-    columns: Sequence[str] = ()
+    schema: pa.Schema | None = None
     as_of: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """A source that was read: rows that may land and rows set apart, as Arrow files in scratch.
+    """A source that was read: rows that may land (Parquet) and rows set apart (Arrow) in scratch.
 
-    `clock`: some time is more than a date. `sizes`: bytes of each column as read. `keys` holds
-    the landed rows' keys too.
+    `kinds` and `found` are the types of the rows and their extremes. `clock`: some time is more
+    than a date. `sizes`: bytes of each column as read. `keys` holds the landed rows' keys too.
     """
 
-    kept: Path
+    kept: Sequence[Part]
+    kinds: Mapping[str, pl.DataType]
+    found: Mapping[str, Extremes]
     apart: Path
     read: int
     landed: int
@@ -77,9 +88,10 @@ def read(item: Item, reading: Reading, advance: Any) -> Draft:
     """
     reader = _Reader(item, reading)
     try:
-        for piece in item.pieces(reading.scratch, reading.piece_bytes):
-            reader.take(piece)
-            advance(piece.size)
+        with closing(ahead(item.pieces(reading.scratch, reading.piece_bytes))) as pieces:
+            for piece in pieces:
+                reader.take(piece)
+                advance(piece.size)
     finally:
         reader.close()
     return reader.draft()
@@ -95,7 +107,8 @@ class _Reader:
         self._facts = Facts(kinds=dict(reading.kinds), as_of=reading.as_of, textual=item.textual)
         self._names: dict[str, str] | None = None
         self._guessed = False
-        self._sink = _Sink(reading.scratch / "kept.arrow")
+        zone = reading.plan.writing.timezone
+        self._parts = Parts(reading.scratch, reading.schema, zone)
         self._apart = _Sink(reading.scratch / "apart.arrow")
         self._tallies: tuple[Tally, ...] = ()
         self._sizes: Counter[str] = Counter()
@@ -112,8 +125,9 @@ class _Reader:
         self._facts = replace(self._facts, aware=judged.aware)
         settled = settle(self._repeated(judged))
         self._last = self._landing(settled.kept)
+        self._clock |= settled.clock
         if self._guessed:
-            self._sink.write(self._last)
+            self._keep(self._last)
         self._apart.write(pl.concat([settled.apart, _lines(piece.malformed)]))
         self._tallies = merge(
             [*self._tallies, *settled.tallies, *_malformed(piece.malformed, plan)]
@@ -123,15 +137,18 @@ class _Reader:
             landed=settled.kept.height,
             repaired=settled.repaired,
         )
-        self._clock |= settled.clock
         for name in frame.columns:
-            self._sizes[name] += int(frame[name].estimated_size())
+            self._sizes[name] += _bytes(frame[name])
+
+    def _keep(self, rows: pl.DataFrame) -> None:
+        time = self._reading.plan.time
+        self._parts.write(rows, [] if time is None or self._clock else [time])
 
     def close(self) -> None:
         """Finish the files; without a row the columns at least are told."""
         if not self._guessed and self._last is not None:
-            self._sink.write(self._last)
-        self._sink.close()
+            self._keep(self._last)
+        self._parts.close()
         self._apart.close()
 
     def draft(self) -> Draft:
@@ -139,7 +156,9 @@ class _Reader:
         refuse(self._tallies, self._item.name)
         self._hopeless()
         return Draft(
-            kept=self._sink.path,
+            kept=tuple(self._parts.files),
+            kinds=self._parts.kinds,
+            found=self._parts.found,
             apart=self._apart.path,
             read=self._rows["read"],
             landed=self._rows["landed"],
@@ -180,7 +199,7 @@ class _Reader:
 
     def _landing(self, kept: pl.DataFrame) -> pl.DataFrame:
         rows = plain(kept, self._reading.plan.writing.timezone)
-        source = pl.lit(self._item.name, dtype=pl.String).alias(SOURCE)
+        source = constant(SOURCE, self._item.name, rows.height)
         own = pl.exclude(ROW, REPAIRED)
         return rows.select(own, source, pl.col(ROW), pl.col(REPAIRED))
 
@@ -219,6 +238,13 @@ class _Sink:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def _bytes(values: pl.Series) -> int:
+    """What a column takes in memory; a coded one, what its texts would."""
+    if not isinstance(values.dtype, pl.Enum):
+        return int(values.estimated_size())
+    return int(once(values, lambda texts: texts.str.len_bytes()).sum()) + _TEXT * values.len()
 
 
 def refuse(tallies: Sequence[Tally], where: str) -> None:
@@ -271,7 +297,8 @@ def _cased(
 
     Raises `DataRefused` where the file has both.
     """
-    spelled = {name.lower(): name for name in reading.columns}
+    table = () if reading.schema is None else reading.schema.names
+    spelled = {name.lower(): name for name in table}
     met: dict[str, str] = {}
     renames = {}
     for name in found:

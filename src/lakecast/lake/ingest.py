@@ -182,7 +182,7 @@ class _Run:
             scratch=scratch,
             piece_bytes=self.piece_bytes,
             keys=self._keys(plan, before),
-            columns=() if schema is None else schema.names,
+            schema=schema,
             kinds={} if schema is None else kinds_of(schema, plan.guessed),
             as_of=self.as_of,
         )

@@ -10,7 +10,8 @@ import polars as pl
 from lakecast.columns import LOAD, REPAIRED, ROW, SOURCE
 from lakecast.lake.ledger import KEY, ColumnBytes, LoadReport, pack
 from lakecast.lake.loads import LoadId, content_of, live
-from lakecast.lake.narrow import adopted, extremes, first_types, later_types, shaped
+from lakecast.lake.narrow import adopted, first_types, later_types, shaped
+from lakecast.lake.parts import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from lakecast.lake.tables import Lake, StagedFile, Table
 
 QUARANTINE: Final = "quarantine"
-_GROUP: Final = 250_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,24 +83,25 @@ def tidy(lake: Lake, sources: Collection[str], tables: Collection[str]) -> None:
 def _schema(draft: Draft, to: Landing) -> pa.Schema:
     if not draft.landed and to.live.schema is not None:
         return to.live.schema
-    rows = pl.scan_ipc(draft.kept)
-    found = extremes(rows)
     time = to.plan.time
     dates = [time] if time is not None and not draft.clock else []
-    fresh = first_types(dict(rows.collect_schema()), found, dates)
+    fresh = first_types(draft.kinds, draft.found, dates)
     table = to.live.schema
     if table is None:
         return fresh
-    return later_types(table, adopted(rows, fresh, table), found, to.source)
+    return later_types(table, adopted(_rows(draft), fresh, table), draft.found, to.source)
 
 
 def _stage(table: Table, draft: Draft, schema: pa.Schema, to: Landing) -> StagedFile:
     import pyarrow as pa
 
     own = pa.schema([column for column in schema if column.name != LOAD])
+    partition = {LOAD: str(to.load)}
+    if len(draft.kept) == 1 and draft.kept[0].schema == own:
+        return table.stage_file(draft.kept[0].path, draft.kept[0].rows, partition)
     batches = _shaped(draft, schema, to.plan.writing.timezone)
     reader = pa.RecordBatchReader.from_batches(own, batches)
-    return table.stage(reader, partition={LOAD: str(to.load)}, groups=_GROUP)
+    return table.stage(reader, partition=partition, groups=GROUP)
 
 
 def _empty(table: Table, load: LoadId, schema: pa.Schema) -> StagedFile:
@@ -109,8 +110,13 @@ def _empty(table: Table, load: LoadId, schema: pa.Schema) -> StagedFile:
 
 
 def _shaped(draft: Draft, schema: pa.Schema, timezone: str) -> Iterator[pa.RecordBatch]:
-    for frame in _frames(draft.kept):
+    for frame in _rows(draft):
         yield from shaped(frame, schema, timezone).to_batches()
+
+
+def _rows(draft: Draft) -> Iterator[pl.DataFrame]:
+    for part in draft.kept:
+        yield from part.frames()
 
 
 def _frames(path: Any) -> Iterator[pl.DataFrame]:

@@ -17,7 +17,7 @@ from lakecast.core.contract.times import to_dates, to_utc
 from lakecast.errors import DataRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -37,9 +37,17 @@ class Extremes:
     most: float | None
     whole: bool
 
+    def plus(self, other: Extremes) -> Extremes:
+        """Of both."""
+        least = [x for x in (self.least, other.least) if x is not None]
+        most = [x for x in (self.most, other.most) if x is not None]
+        whole = self.whole and other.whole
+        return Extremes(min(least, default=None), max(most, default=None), whole)
+
 
 def plain(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """The same rows in Int64, Float64, Boolean, String, Date and Datetime[us, UTC] only.
+    """The same rows in Int64, Float64, Boolean, String, Date and Datetime[us, UTC] only; coded
+    columns (Enum) stay coded.
 
     Timestamps without a zone are in `timezone`; nested values become JSON, durations and times
     of day become texts.
@@ -54,7 +62,7 @@ def _plain(values: pl.Series, timezone: str) -> pl.Series:
     if isinstance(kind, pl.Datetime):
         aware = kind.time_zone is not None
         return values.cast(INSTANT) if aware else to_utc(values, timezone)
-    if kind in (pl.Boolean, pl.String, pl.Date):
+    if kind in (pl.Boolean, pl.String, pl.Enum, pl.Date):
         return values
     if kind.is_numeric():
         small = kind.is_integer() and kind not in _WIDE_INTEGERS
@@ -67,9 +75,9 @@ def _json(values: pl.Series) -> pl.Series:
     return packed.to_series()
 
 
-def extremes(draft: pl.LazyFrame) -> dict[str, Extremes]:
-    """Extremes of every number column of a load, in one pass over it."""
-    numbers = [name for name, kind in draft.collect_schema().items() if kind.is_numeric()]
+def extremes(rows: pl.DataFrame) -> dict[str, Extremes]:
+    """Extremes of every number column of some rows."""
+    numbers = [name for name, kind in rows.schema.items() if kind.is_numeric()]
     if not numbers:
         return {}
     asked = []
@@ -80,9 +88,17 @@ def extremes(draft: pl.LazyFrame) -> dict[str, Extremes]:
             column.max().cast(pl.Float64).alias(f"most {name}"),
             (column.cast(pl.Float64).fill_null(0) % 1 == 0).all().alias(f"whole {name}"),
         ]
-    row = draft.select(asked).collect(engine="streaming").row(0, named=True)
+    row = rows.select(asked).row(0, named=True)
     return {
         n: Extremes(row[f"least {n}"], row[f"most {n}"], bool(row[f"whole {n}"])) for n in numbers
+    }
+
+
+def together(one: Mapping[str, Extremes], other: Mapping[str, Extremes]) -> dict[str, Extremes]:
+    """Extremes of the rows of both."""
+    return {
+        name: one[name].plus(other[name]) if name in one and name in other else found
+        for name, found in {**one, **other}.items()
     }
 
 
@@ -130,7 +146,19 @@ def later_types(
     return pa.schema([*table, *(column for column in fresh if column.name not in table.names)])
 
 
-def adopted(rows: pl.LazyFrame, fresh: pa.Schema, table: pa.Schema) -> pa.Schema:
+def typed_for(table: pa.Schema, fresh: pa.Schema, found: Mapping[str, Extremes]) -> pa.Schema:
+    """As `later_types`, but a column whose values do not fit the table's keeps its own type."""
+    import pyarrow as pa
+
+    def chosen(column: pa.Field) -> pa.Field:
+        own = fresh.field(column.name) if column.name in fresh.names else column
+        return own if _misfit(own.type, column.type, found.get(column.name)) else column
+
+    new = (column for column in fresh if column.name not in table.names)
+    return pa.schema([*map(chosen, table), *new])
+
+
+def adopted(rows: Iterable[pl.DataFrame], fresh: pa.Schema, table: pa.Schema) -> pa.Schema:
     """The load's types, where all texts of a column read as the table's type (or there are none)
     that type: a CSV may follow a Parquet file, and a column without a value is of any type."""
     from pyarrow import types
@@ -144,9 +172,9 @@ def adopted(rows: pl.LazyFrame, fresh: pa.Schema, table: pa.Schema) -> pa.Schema
     if not unlike:
         return fresh
     asked = [_reads(name, table.field(name).type).alias(name) for name in unlike]
-    answers = rows.select(asked).collect(engine="streaming").row(0, named=True)
+    answers = [frame.select(asked) for frame in rows]
     for name in unlike:
-        if answers[name]:
+        if all(answer[name].all() for answer in answers):
             fresh = fresh.set(fresh.get_field_index(name), table.field(name))
     return fresh
 
@@ -207,6 +235,8 @@ def _shaped(frame: pl.DataFrame, column: pa.Field, timezone: str) -> Any:
     if column.name not in frame.columns:
         return pa.nulls(frame.height, column.type)
     values = frame[column.name]
+    if types.is_dictionary(column.type):
+        return _dictionary(values, column.type)
     if values.dtype == pl.String and not types.is_string(column.type):
         return _read(values, column.type)
     if types.is_date(column.type) and isinstance(values.dtype, pl.Datetime):
@@ -216,6 +246,16 @@ def _shaped(frame: pl.DataFrame, column: pa.Field, timezone: str) -> Any:
     elif types.is_string(column.type) and values.dtype != pl.String:
         values = values.cast(pl.String)
     return values.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(column.type)
+
+
+def _dictionary(texts: pl.Series, wanted: pa.DataType) -> Any:
+    import pyarrow as pa
+
+    rows = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    if not pa.types.is_dictionary(rows.type):
+        return rows.cast(wanted.value_type).dictionary_encode()
+    codes, values = rows.indices.cast(wanted.index_type), rows.dictionary.cast(wanted.value_type)
+    return pa.DictionaryArray.from_arrays(codes, values)
 
 
 def _read(texts: pl.Series, wanted: pa.DataType) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCRATCH: Final = ".scratch"
+_COPIED: Final = 1 << 20
 _S3: Final = "s3://"
 _ATTEMPTS: Final = 3
 _UNREACHABLE: Final = (
@@ -199,6 +200,17 @@ class Store:
             if not self.remote:
                 Path(self.path(path)).parent.mkdir(parents=True, exist_ok=True)
             return self.filesystem.open_output_stream(self.path(path), compression=None)
+
+    def take(self, local: Path, path: str) -> None:
+        """Put a finished file of this machine there; it is gone from where it was."""
+        if not self.remote:
+            target = Path(self.path(path))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(local, target)
+            return
+        with local.open("rb") as source, self.open_output(path) as sink:
+            shutil.copyfileobj(source, sink, _COPIED)
+        local.unlink()
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

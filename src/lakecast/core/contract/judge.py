@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from lakecast.core.contract.coded import once, spread
 from lakecast.core.contract.numbers import parse_booleans, parse_numbers
 from lakecast.core.contract.rules import level_on
 from lakecast.core.contract.times import Times, parse_times
@@ -88,14 +89,15 @@ def judge(chunk: pl.DataFrame, plan: Plan, facts: Facts) -> Judged:
     filled = _nulled(raw, plan, textual=facts.textual)
     numbers = _numbers(filled, plan, facts)
     booleans = {
-        name: parse_booleans(filled[name])
+        name: once(filled[name], parse_booleans)
         for name, kind in facts.kinds.items()
         if kind == "boolean" and name in filled.columns
     }
-    times = parse_times(filled[plan.time], plan.writing) if plan.time in filled.columns else None
+    times = _times(filled[plan.time], plan) if plan.time in filled.columns else None
     moments = {} if times is None or plan.time is None else {plan.time: times.utc}
     values = filled.with_columns(
-        *(_emptied(s).alias(name) for name, s in numbers.items()),
+        # NaN is null: pandas writes one for the other.
+        *(s.fill_nan(None).alias(name) for name, s in numbers.items()),
         *(s.alias(name) for name, s in {**booleans, **moments}.items()),
     )
     aware = facts.aware if times is None else _awareness(times, facts)
@@ -147,8 +149,10 @@ def _kind(values: pl.Series, plan: Plan) -> Kind:
 
 
 def _plain(chunk: pl.DataFrame) -> pl.DataFrame:
-    """Categories and bytes as the texts they are, durations as ISO 8601."""
-    coded = [n for n, kind in chunk.schema.items() if kind in (pl.Categorical, pl.Enum)]
+    """Categories and bytes as the texts they are, durations as ISO 8601; a coded column stays
+    where it has fewer texts than rows.
+    """
+    coded = [n for n, kind in chunk.schema.items() if _is_category(kind, chunk.height)]
     spans = [n for n, kind in chunk.schema.items() if kind == pl.Duration]
     packed = [n for n, kind in chunk.schema.items() if kind == pl.Binary]
     if not coded and not spans and not packed:
@@ -158,6 +162,10 @@ def _plain(chunk: pl.DataFrame) -> pl.DataFrame:
         pl.col(spans).dt.to_string("iso"),
         *(_decoded(chunk[name]) for name in packed),
     )
+
+
+def _is_category(kind: pl.DataType, rows: int) -> bool:
+    return kind == pl.Categorical or (isinstance(kind, pl.Enum) and kind.categories.len() > rows)
 
 
 def _decoded(packed: pl.Series) -> pl.Series:
@@ -173,28 +181,37 @@ def _nulled(raw: pl.DataFrame, plan: Plan, *, textual: bool) -> pl.DataFrame:
     """Texts that mean null are null: in a CSV everywhere, else where a number or time is read."""
     read = {*plan.numbers, *plan.guessed, plan.time}
     names = [
-        name for name, kind in raw.schema.items() if kind == pl.String and (textual or name in read)
+        name
+        for name, kind in raw.schema.items()
+        if kind in (pl.String, pl.Enum) and (textual or name in read)
     ]
     return raw.with_columns(_null_texts(raw[name], plan) for name in names)
 
 
-def _null_texts(texts: pl.Series, plan: Plan) -> pl.Series:
-    means = texts.str.strip_chars().is_in(list(plan.writing.nulls))
-    return texts.to_frame().select(pl.when(~means).then(pl.first())).to_series()
+def _null_texts(values: pl.Series, plan: Plan) -> pl.Series:
+    texts = values.dtype.categories if isinstance(values.dtype, pl.Enum) else values
+    told = texts.str.strip_chars().is_in(list(plan.writing.nulls))
+    if not told.any():
+        return values
+    means = told if texts is values else spread(told, values)
+    return values.to_frame().select(pl.when(~means).then(pl.first())).to_series()
 
 
 def _numbers(filled: pl.DataFrame, plan: Plan, facts: Facts) -> dict[str, pl.Series]:
     names = [*plan.numbers, *(n for n, kind in facts.kinds.items() if kind == "number")]
     return {
-        name: parse_numbers(filled[name], plan.writing)
+        name: once(filled[name], lambda texts: parse_numbers(texts, plan.writing))
         for name in dict.fromkeys(names)
         if name in filled.columns
     }
 
 
-def _emptied(numbers: pl.Series) -> pl.Series:
-    """NaN is null: pandas writes one for the other."""
-    return numbers.fill_nan(None)
+def _times(values: pl.Series, plan: Plan) -> Times:
+    if not isinstance(values.dtype, pl.Enum):
+        return parse_times(values, plan.writing)
+    told = parse_times(values.dtype.categories, plan.writing)
+    flags = (spread(flag, values).fill_null(value=False) for flag in (told.aware, told.clock))
+    return Times(spread(told.utc, values), *flags)
 
 
 def _awareness(times: Times, facts: Facts) -> bool | None:
@@ -205,12 +222,13 @@ def _awareness(times: Times, facts: Facts) -> bool | None:
 
 
 def _unread(texts: pl.Series, parsed: pl.Series, name: str, plan: Plan) -> Iterator[Finding]:
-    yield finding("unparseable", name, parsed.is_null() & texts.is_not_null(), plan)
+    if parsed.null_count() > texts.null_count():
+        yield finding("unparseable", name, parsed.is_null() & texts.is_not_null(), plan)
 
 
 def _nulls(filled: pl.DataFrame, plan: Plan) -> Iterator[Finding]:
     for name in plan.filled:
-        if name in filled.columns:
+        if name in filled.columns and filled[name].null_count():
             yield finding("null", name, filled[name].is_null(), plan)
 
 
@@ -218,6 +236,8 @@ def _infinite(
     filled: pl.DataFrame, numbers: Mapping[str, pl.Series], plan: Plan
 ) -> Iterator[Finding]:
     for name, parsed in numbers.items():
+        if parsed.is_finite().all():
+            continue
         wrong = parsed.is_infinite()
         if name in plan.filled:
             wrong |= parsed.is_nan()
@@ -230,11 +250,14 @@ def _sales(values: pl.DataFrame, plan: Plan) -> Iterator[Finding]:
         yield finding("negative", plan.target, values[plan.target] < 0, plan)
     for name, prefix in plan.cancelled.items():
         if name in values.columns:
-            marked = values[name].cast(pl.String).str.starts_with(prefix)
-            yield finding("cancelled", name, marked, plan)
+            yield finding("cancelled", name, _starts(values[name], prefix), plan)
     for name, bound in plan.bounds.items():
         if name in values.columns and values[name].dtype.is_numeric():
             yield finding("out_of_range", name, _outside(values[name], bound), plan)
+
+
+def _starts(values: pl.Series, prefix: str) -> pl.Series:
+    return once(values, lambda texts: texts.cast(pl.String).str.starts_with(prefix))
 
 
 def _outside(values: pl.Series, bound: Bound) -> pl.Series:

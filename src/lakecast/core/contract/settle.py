@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from lakecast.columns import REPAIRED, ROW
+from lakecast.core.contract.coded import constant
 from lakecast.spec.model import Level
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def settle(judged: Judged) -> Settled:
         pl.when(~finding.mask).then(pl.col(finding.column)).alias(finding.column)
         for finding in _by_column(repairs)
     )
-    kept = values.filter(sound)
+    kept = values if sound.all() else values.filter(sound)
     return Settled(
         kept=kept,
         apart=_apart(judged, ~sound),
@@ -168,7 +169,7 @@ def _detail(raw: pl.DataFrame, finding: Finding) -> pl.Expr:
 def _old_texts(judged: Judged, repairs: Sequence[Finding]) -> pl.Series:
     """`_repaired`: JSON {column: old text} of repaired rows, else null."""
     if not repairs:
-        return pl.Series(REPAIRED, [None] * judged.raw.height, dtype=pl.String)
+        return constant(REPAIRED, None, judged.raw.height)
     parts = []
     for finding in _by_column(repairs):
         old = pl.struct(pl.col(finding.column).cast(pl.String)).struct.json_encode()

@@ -1,14 +1,19 @@
-"""CSV files: every column a text, every line accounted for."""
+"""CSV files: every column a text, every line accounted for.
+
+A column whose texts repeat comes coded (an Enum of the texts of its block): it is parsed, judged
+and written once a text instead of once a row.
+"""
 
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from lakecast.columns import ROW
+from lakecast.core.contract.coded import coded
 from lakecast.errors import DataRefused
 from lakecast.lake.sources.base import Content, Malformed, Piece
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 
 SEPARATORS: Final = (",", ";", "\t", "|")
 _SAMPLE: Final = 1 << 16
+_ENOUGH: Final = 10_000  # rows that tell whether a column's texts repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +78,23 @@ class CsvItem:
 
     def _pieces(self, block: int) -> Iterator[Piece]:
         names, delimiter = self._header()
+        reading = self._reading(_Options(self.encoding, delimiter, block, tuple(names)))
+        if reading.names != names:  # the parser read the header otherwise, and it decides
+            names = self._distinct(reading.names)
+            reading = self._reading(replace(reading.options, names=tuple(names)))
+        yield Piece(self._frame(_nothing(names), reading.lines.number(0)))
+        if single := reading.single():
+            reading = self._reading(replace(reading.options, single=single))
+        yield from self._batches(reading, names)
+
+    def _reading(self, options: _Options) -> _Reading:
         lines, stream = _Lines(), _Watched(self.file)
-        reader = _open(stream, _Options(self.encoding, delimiter, block, tuple(names)), lines)
-        if reader.schema.names != names:  # the parser read the header otherwise, and it decides
-            names = self._distinct(reader.schema.names)
-            lines, stream = _Lines(), _Watched(self.file)
-            reader = _open(stream, _Options(self.encoding, delimiter, block, tuple(names)), lines)
+        return _Reading(options, lines, stream, _open(stream, options, lines))
+
+    def _batches(self, reading: _Reading, names: list[str]) -> Iterator[Piece]:
+        lines, stream = reading.lines, reading.stream
         held: pa.RecordBatch | None = None
-        yield Piece(self._frame(_nothing(names), lines.number(0)))
-        for batch in reader:
+        for batch in reading.batches():
             if held is not None:
                 yield self._piece(held, lines, stream)
             held = batch
@@ -169,6 +183,8 @@ class _Options:
     delimiter: str
     block: int
     names: tuple[str, ...]
+    single: frozenset[str] = frozenset()
+    """Columns whose texts hardly repeat."""
 
 
 @dataclass(slots=True)
@@ -252,6 +268,36 @@ class _Watched:
         return False
 
 
+@dataclass(slots=True)
+class _Reading:
+    """One parser at work on a file."""
+
+    options: _Options
+    lines: _Lines
+    stream: _Watched
+    reader: Any
+    first: Any = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, as the parser has them."""
+        return list(self.reader.schema.names)
+
+    def single(self) -> frozenset[str]:
+        """Columns that are not worth their codes, as far as the first rows tell."""
+        self.first = next(self.reader, None)
+        if self.first is None or self.first.num_rows < _ENOUGH:
+            return frozenset()
+        columns = zip(self.names, self.first.columns, strict=True)
+        return frozenset(name for name, column in columns if not _repeats(column))
+
+    def batches(self) -> Iterator[Any]:
+        """Every batch, the first too if it was looked at."""
+        if self.first is not None:
+            yield self.first
+        yield from self.reader
+
+
 def _open(stream: _Watched, options: _Options, lines: _Lines) -> Any:
     import pyarrow as pa
     from pyarrow import csv
@@ -265,7 +311,13 @@ def _open(stream: _Watched, options: _Options, lines: _Lines) -> Any:
             delimiter=options.delimiter, newlines_in_values=True, invalid_row_handler=lines.invalid
         ),
         convert_options=csv.ConvertOptions(
-            column_types={name: pa.string() for name in options.names}, strings_can_be_null=False
+            column_types={
+                name: pa.string()
+                if name in options.single
+                else pa.dictionary(pa.int32(), pa.string())
+                for name in options.names
+            },
+            strings_can_be_null=False,
         ),
     )
 
@@ -275,7 +327,23 @@ def _nothing(names: list[str]) -> pl.DataFrame:
 
 
 def _texts(batch: pa.RecordBatch) -> pl.DataFrame:
-    return pl.DataFrame(pl.from_arrow(batch))
+    names = batch.schema.names
+    return pl.DataFrame([_column(*pair) for pair in zip(names, batch.columns, strict=True)])
+
+
+def _column(name: str, column: Any) -> pl.Series:
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        return pl.Series(name, pl.from_arrow(column))
+    if not _repeats(column):
+        return pl.Series(name, pl.from_arrow(column.cast(pa.string())))
+    codes, texts = pl.from_arrow(column.indices), pl.from_arrow(column.dictionary)
+    return coded(name, pl.Series(codes), pl.Series(texts))
+
+
+def _repeats(column: Any) -> bool:
+    return bool(2 * len(column.dictionary) <= len(column))
 
 
 def _swallowed(frame: pl.DataFrame) -> bool:

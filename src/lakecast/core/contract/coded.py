@@ -1,0 +1,37 @@
+"""Texts that repeat are read once each: a coded column is an Enum of the texts of its chunk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def coded(name: str, codes: pl.Series, texts: pl.Series) -> pl.Series:
+    """A column of texts, given as places (null: null) in a series of distinct ones."""
+    return codes.cast(pl.UInt32).cat.to(pl.Enum(texts)).alias(name)
+
+
+def once(values: pl.Series, answer: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """`answer(values)`, asked once for each distinct text where the column is coded.
+
+    The answer to a null is null then, whatever `answer` says.
+    """
+    if not isinstance(values.dtype, pl.Enum):
+        return answer(values)
+    return spread(answer(values.dtype.categories), values)
+
+
+def spread(answers: pl.Series, values: pl.Series) -> pl.Series:
+    """What was answered for the texts of a coded column, row by row."""
+    return answers.gather(values.to_physical().cast(pl.UInt32)).alias(values.name)
+
+
+def constant(name: str, text: str | None, rows: int) -> pl.Series:
+    """A column of one text."""
+    if text is None:
+        return pl.Series(name, [None], dtype=pl.String).new_from_index(0, rows)
+    return pl.Series(name, [text], dtype=pl.Enum([text])).new_from_index(0, rows)

@@ -1,0 +1,137 @@
+"""Rows on their way into a load: Parquet files of this machine, typed as far as is known.
+
+Types are chosen over a whole load, yet a load is written as it is read: under the types that fit
+the table and the rows so far. Where later rows need others a new file begins, and who lands the
+load writes it once more; most loads are one file that needs no more than to be moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from lakecast.columns import LOAD
+from lakecast.lake.narrow import extremes, first_types, shaped, together, typed_for
+from lakecast.lake.parquet_files import packing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from lakecast.lake.narrow import Extremes
+
+GROUP: Final = 250_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """A finished file; `schema` is what its readers see."""
+
+    path: Path
+    schema: pa.Schema
+    rows: int
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Its rows, a row group at a time."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.path) as parquet:
+            for group in range(parquet.num_row_groups):
+                yield pl.DataFrame(pl.from_arrow(parquet.read_row_group(group)))
+
+
+class Parts:
+    """Writes frames of plain rows (see `narrow.plain`), all with the columns of the first.
+
+    `table` is the table's schema where it has one; `kinds` and `found` say what all rows hold.
+    """
+
+    def __init__(self, folder: Path, table: pa.Schema | None, timezone: str) -> None:
+        self.kinds: dict[str, pl.DataType] = {}
+        self.found: dict[str, Extremes] = {}
+        self.files: list[Part] = []
+        self._folder, self._table, self._timezone = folder, table, timezone
+        self._open: _File | None = None
+
+    def write(self, frame: pl.DataFrame, dates: Sequence[str]) -> None:
+        """Append rows; times in `dates` were dates so far."""
+        if not self.kinds:
+            self.kinds = {n: _told(kind) for n, kind in frame.schema.items()}
+        rows = frame.select(_as(frame[name], kind) for name, kind in self.kinds.items())
+        self.found = together(self.found, extremes(rows))
+        schema = self._schema(dates)
+        if self._open is None or self._open.schema != schema:
+            self.close()
+            path = self._folder / f"part-{len(self.files)}.parquet"
+            self._open = _File(path, schema, [n for n in rows.columns if rows[n].dtype == pl.Enum])
+        self._open.write(shaped(rows, self._open.coded, self._timezone))
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._open is not None:
+            self.files.append(self._open.close())
+            self._open = None
+
+    def _schema(self, dates: Sequence[str]) -> pa.Schema:
+        fresh = first_types(self.kinds, self.found, dates)
+        schema = fresh if self._table is None else typed_for(self._table, fresh, self.found)
+        return schema.remove(schema.get_field_index(LOAD))
+
+
+class _File:
+    """An open file: rows are gathered until they make a row group."""
+
+    def __init__(self, path: Path, schema: pa.Schema, coded: Sequence[str]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.path, self.schema = path, schema
+        self.coded = _coded(schema, coded)
+        self._rows = 0
+        self._held: list[pa.Table] = []
+        # The extremes of texts cost more than they tell: nobody asks a load for a range of ids.
+        plain = [c.name for c in self.coded if not pa.types.is_dictionary(c.type)]
+        # Without Arrow's schema in the footer, dictionaries read back as the texts they are.
+        options = {**packing(schema.names), "store_schema": False, "write_statistics": plain}
+        self._writer = pq.ParquetWriter(path, self.coded, **options)
+
+    def write(self, rows: pa.Table) -> None:
+        self._held.append(rows)
+        if sum(held.num_rows for held in self._held) >= GROUP:
+            self._flush()
+
+    def close(self) -> Part:
+        self._flush()
+        self._writer.close()
+        return Part(path=self.path, schema=self.schema, rows=self._rows)
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        held, self._held = self._held, []
+        if held:
+            group = pa.concat_tables(held).unify_dictionaries()
+            self._writer.write_table(group, row_group_size=max(1, group.num_rows))
+            self._rows += group.num_rows
+
+
+def _coded(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """The schema with dictionaries for texts that come so: Parquet takes them as they are."""
+    import pyarrow as pa
+
+    kind = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        pa.field(c.name, kind) if c.name in names and c.type == pa.string() else c for c in schema
+    )
+
+
+def _told(kind: pl.DataType) -> pl.DataType:
+    return pl.String() if isinstance(kind, pl.Enum) else kind
+
+
+def _as(values: pl.Series, kind: pl.DataType) -> pl.Series:
+    return values if _told(values.dtype) == kind else values.cast(kind)
