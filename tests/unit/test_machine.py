@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lakecast.machine import Peak, memory
+from lakecast.machine import Peak, give_back, memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +85,19 @@ def test_an_error_is_let_through_and_measured() -> None:
     with pytest.raises(ValueError, match="no"), peak:
         raise ValueError("no")
     assert peak.bytes > 0
+
+
+def test_what_is_free_is_given_back() -> None:
+    import pyarrow as pa
+
+    pieces = [bytearray(10_000) for _ in range(20_000)]
+    last = pieces.pop()  # what is on top of the heap keeps all below it
+    arrow = pa.array(np.ones(10 * MB))
+    with Peak() as full:
+        pass
+    del pieces, arrow
+    give_back()
+    with Peak() as after:
+        pass
+    assert full.bytes - after.bytes > 200 * MB
+    assert len(last) == 10_000

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from lakecast.machine import Peak
+from lakecast.machine import Peak, give_back
 
 Did = Literal["done", "unchanged", "not due"]
 
@@ -59,7 +59,10 @@ class Meter:
 
 @contextmanager
 def metered() -> Iterator[Meter]:
-    """Measure the body: processor time of all threads, memory with the children's."""
+    """Measure the body: processor time of all threads, memory with the children's.
+
+    What the body leaves free is given back, so that the next one does not start from its peak.
+    """
     meter, wall, cpu = Meter(), time.perf_counter(), time.process_time()
     peak = Peak()
     try:
@@ -69,3 +72,4 @@ def metered() -> Iterator[Meter]:
         meter.seconds = time.perf_counter() - wall
         meter.cpu = time.process_time() - cpu
         meter.peak = peak.bytes
+        give_back()

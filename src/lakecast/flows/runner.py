@@ -138,8 +138,9 @@ class Runner:
         training = self.training()
         with metered() as meter:
             run_select(training)
-        decision = training.decision
-        self._say("select", "done", meter, note=f"{decision.kind}: {decision.champion}")
+            note = f"{training.decision.kind}: {training.decision.champion}"
+            training.forget()
+        self._say("select", "done", meter, note=note)
 
     def forecast(self) -> None:
         """The champion answers."""

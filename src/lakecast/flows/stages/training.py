@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lakecast.flows.context import Context
     from lakecast.flows.tuned import Tuned
     from lakecast.lake.lake_panel import LakePanel
+    from lakecast.training.hierarchy_plan import Above
     from lakecast.training.leaderboard import Segment
     from lakecast.training.select import Decision
     from lakecast.training.train import Job, Ran
@@ -88,11 +89,25 @@ class Training:
         return decide(self.job, self.ran)
 
     @cached_property
+    def above(self) -> Above | None:
+        """The levels above the series, over whoever forecasts now; None where there are none."""
+        from lakecast.training.hierarchy_plan import above
+
+        decision, spec = self.decision, self.context.spec
+        return above(self.panel, self.panel.series, (decision.backtest, decision.champion), spec)
+
+    @cached_property
     def scores(self) -> pl.DataFrame:
-        """Figures by candidate, window, horizon and segment."""
+        """Figures by candidate, window, horizon and segment; the levels are a segment."""
+        import polars as pl
+
+        from lakecast.training.hierarchy_tables import level_scores
         from lakecast.training.leaderboard import scores
 
-        return scores(self.decision.backtest, segments(self.panel))
+        found = scores(self.decision.backtest, segments(self.panel))
+        if self.above is None:
+            return found
+        return pl.concat([found, level_scores(self.above, self.decision.backtest)])
 
     @cached_property
     def board(self) -> pl.DataFrame:
@@ -103,6 +118,12 @@ class Training:
         return leaderboard(
             decision.backtest, self.scores, spec.forecast, spec.gate, decision.champion
         )
+
+    def forget(self) -> None:
+        """Let go of fits, binned sets and forecasts: what comes next reads the lake."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                self.__dict__.pop(name, None)
 
     def _incumbent_recipe(self) -> dict[str, Any] | None:
         if self.incumbent is None:
@@ -175,18 +196,27 @@ def told(training: Training) -> dict[str, Any]:
         "baseline": decision.baseline,
         "members": list(decision.choice.members) if decision.choice else [],
         "lines": list(decision.lines()),
-        "notes": list(training.ran.notes),
+        "notes": [*training.ran.notes, *([training.above.note()] if training.above else [])],
         "verdicts": [
             {"champion": v.champion, "difference": v.difference, "low": v.low, "high": v.high}
             for v in decision.verdicts
         ],
         "series": info.series,
+        "levels": _levels(training),
         "leaderboard": training.board.to_dicts(),
         "trials": [
             {"family": t.family, "params": dict(t.params), "loss": t.loss, "chosen": t.chosen}
             for t in training.ran.trials
         ],
     }
+
+
+def _levels(training: Training) -> list[dict[str, Any]]:
+    if training.above is None:
+        return []
+    from lakecast.training.hierarchy_tables import levels_told
+
+    return levels_told(training.above, training.context.spec.forecast)
 
 
 def segments(panel: LakePanel) -> tuple[Segment, ...]:
@@ -217,6 +247,7 @@ def cutoff_text(info: PanelInfo) -> str:
 def _keep_bundle(training: Training) -> None:
     from lakecast.models.standing import Standing
     from lakecast.training.finish import finish
+    from lakecast.training.hierarchy_tables import levels_of_bundle
 
     context = training.context
     if training.decision.choice is None or bundles.kept(context.lake, training.fingerprint):
@@ -228,7 +259,9 @@ def _keep_bundle(training: Training) -> None:
             futures=panel.futures(),
             texts=panel.vocabularies,
         )
-        predictor = finish(training.job, training.ran, training.decision, standing)
+        above = training.above
+        levels = None if above is None else levels_of_bundle(above, context.spec.forecast)
+        predictor = finish(training.job, training.ran, training.decision, standing, levels)
         bundles.keep(context.lake, training.fingerprint, predictor)
         bar.advance()
 
