@@ -71,10 +71,11 @@ class Baseline(_Fits):
     def inner(self, bench: Workbench, cutoff: int, start: int | None) -> Forecaster:
         """For the panel's season and frequency."""
         del cutoff, start
-        return _baseline(self.kind, bench.panel.info)
+        return baseline(self.kind, bench.panel.info)
 
 
-def _baseline(kind: Kind, info: PanelInfo) -> Forecaster:
+def baseline(kind: Kind, info: PanelInfo) -> Forecaster:
+    """The forecaster of a kind for a panel's season and frequency; it answers null for nulls."""
     season, averaged = info.season, _AVERAGED[info.frequency.unit]
     if kind == "naive":
         return Naive(window=averaged)
