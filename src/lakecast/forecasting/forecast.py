@@ -63,7 +63,7 @@ def stand(predictor: Predictor, panel: PanelData, standing: Standing) -> Predict
     """
     _check(predictor.info, panel.info)
     recode = _Recode.between(predictor, panel.info, standing.texts)
-    memory = needed(predictor.forecaster, predictor.info)
+    memory = needed(predictor.forecaster, predictor.info, predictor.hierarchy)
     plans = predictor.forecaster.plans
     state = State.merge(
         [
@@ -168,10 +168,3 @@ def unknown(predictor: Predictor, asked: pl.DataFrame) -> pl.DataFrame:
     return wanted.join(
         predictor.series, on=names, how="anti", nulls_equal=True, maintain_order="left"
     )
-
-
-def in_pieces(predictor: Predictor, size: int = 20_000) -> Iterator[pl.DataFrame]:
-    """All forecasts, so many series at a time: the same rows at once, in bounded memory."""
-    for start in range(0, max(predictor.series.height, 1), size):
-        part = np.arange(start, min(start + size, predictor.series.height))
-        yield predictor.take(part).forecast()

@@ -16,8 +16,10 @@ from lakecast.core.features import State
 from lakecast.errors import UsageError
 from lakecast.models import codec, inputs, packing
 from lakecast.models.byclass import select
+from lakecast.models.levels import Levels, every_level
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,6 +35,7 @@ _SERIES: Final = "series.parquet"
 _STATE: Final = "state.npz"
 _FUTURE: Final = "future.npz"
 _INTERVALS: Final = "intervals.npz"
+_LEVELS: Final = "levels.npz"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +60,8 @@ class Predictor:
     """A fitted forecaster with its calibration, and where every series stands at a cutoff.
 
     `series` [S] has the series columns and any statics, row i being series i of the state and of
-    `future`, which holds what was known of the horizon. Immutable, safe between threads.
+    `future`, which holds what was known of the horizon. `hierarchy`: the levels above the series.
+    Immutable, safe between threads.
     """
 
     forecaster: Forecaster
@@ -68,6 +72,7 @@ class Predictor:
     state: State
     series: pl.DataFrame
     future: Future
+    hierarchy: Levels | None = None
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -100,7 +105,35 @@ class Predictor:
             future = inputs.override(future, covariates, place)
         answer = asked.forecaster.forecast(asked.state, future)
         bands = [band for band in _bands(asked, answer) if band.level in wanted]
-        return _frame(asked, answer, bands)
+        return asked.framed(asked.named(), answer, bands)
+
+    def every_level(self, size: int = 20_000) -> Iterator[pl.DataFrame]:
+        """Forecasts of all series and of every level above them, which add up, in pieces.
+
+        See `levels.every_level`. Without levels only those of the series, under `level` too.
+        """
+        return every_level(self, self.hierarchy or Levels.none(), size)
+
+    def answer(self) -> Answer:
+        """Forecasts of all series over the spec's horizon, as arrays."""
+        return self.forecaster.forecast(self.state, reach(self.future, self.terms.horizon))
+
+    def named(self) -> pl.DataFrame:
+        """The series columns of the series."""
+        return self.series.select(self.info.columns.series)
+
+    def scale(self) -> NDArray[np.float64]:
+        """[S] scale of each series' intervals."""
+        tail = classes.tail_of(self.state, classes.DEPTH * self.info.season)
+        return classes.spread(tail, self.info.season, self.norm)
+
+    def frame(self, answer: Answer, calibration: Calibration | None = None) -> pl.DataFrame:
+        """An answer to all series as `forecast` gives it, with other intervals where told."""
+        return self.framed(self.named(), answer, _bands(self, answer, calibration))
+
+    def framed(self, keys: pl.DataFrame, answer: Answer, bands: Sequence[Band]) -> pl.DataFrame:
+        """An answer as a frame; `keys` has a row for each of its series, or no columns."""
+        return _frame(self, keys, answer, bands)
 
     def of(self, asked: pl.DataFrame) -> Predictor:
         """This model, standing where it does, for the series asked for, each once, in order."""
@@ -137,12 +170,15 @@ class Predictor:
             "norm": asdict(self.norm),
             "intervals": self.calibration.meta(),
             "horizon": self.future.horizon,
+            "levels": None if self.hierarchy is None else self.hierarchy.meta(),
         }
         packing.write_about(folder, about)
         self.series.write_parquet(folder / _SERIES)
         packing.write_arrays(folder / _STATE, self.state.to_arrays())
         packing.write_arrays(folder / _FUTURE, self.future.covariates)
         packing.write_arrays(folder / _INTERVALS, self.calibration.arrays())
+        if self.hierarchy is not None:
+            packing.write_arrays(folder / _LEVELS, self.hierarchy.arrays())
         codec.save(self.forecaster, folder / _FORECASTER)
 
     @classmethod
@@ -165,12 +201,16 @@ class Predictor:
             future=Future(
                 horizon=about["horizon"], covariates=packing.read_arrays(folder / _FUTURE)
             ),
+            hierarchy=Levels.load(packing.read_arrays(folder / _LEVELS), about["levels"])
+            if about.get("levels")
+            else None,
         )
 
 
-def needed(forecaster: Forecaster, info: PanelInfo) -> int:
-    """Number of last values a state must hold to forecast, with intervals."""
-    return max(forecaster.memory, classes.DEPTH * info.season)
+def needed(forecaster: Forecaster, info: PanelInfo, levels: Levels | None = None) -> int:
+    """Number of last values a state must hold to forecast, with intervals and levels."""
+    above = 1 if levels is None else levels.memory(info)
+    return max(forecaster.memory, classes.DEPTH * info.season, above)
 
 
 def known_future(info: PanelInfo) -> list[str]:
@@ -228,34 +268,40 @@ def _padded(future: Future, more: int) -> Future:
     )
 
 
-def _bands(predictor: Predictor, answer: Answer) -> tuple[Band, ...]:
+def _bands(
+    predictor: Predictor, answer: Answer, calibration: Calibration | None = None
+) -> tuple[Band, ...]:
     season = predictor.info.season
     tail = classes.tail_of(predictor.state, classes.DEPTH * season)
     forecasts = intervals.Spread(
         forecast=answer.values,
-        scale=classes.spread(tail, season, predictor.norm),
+        scale=predictor.scale(),
         classes=classes.classify(tail, season),
     )
-    return predictor.calibration.apply(forecasts, predictor.terms.minimum)
+    return (calibration or predictor.calibration).apply(forecasts, predictor.terms.minimum)
 
 
-def _frame(predictor: Predictor, answer: Answer, bands: Sequence[Band]) -> pl.DataFrame:
+def _frame(
+    predictor: Predictor, keys: pl.DataFrame, answer: Answer, bands: Sequence[Band]
+) -> pl.DataFrame:
     series, horizon = answer.values.shape
     info, cutoff = predictor.info, predictor.state.cutoff
     steps = np.tile(np.arange(1, horizon + 1, dtype=np.int32), series)
     owner = np.repeat(np.arange(series), horizon)
     start = info.frequency.start
-    told = predictor.series.select(info.columns.series)[owner]
     columns = {
         f"{FORECAST}-{side}-{band.level}": values.ravel()
         for band in bands
         for side, values in (("lo", band.lo), ("hi", band.hi))
     }
-    return told.with_columns(
-        pl.Series(info.columns.time, start(cutoff + steps)),
-        pl.Series(CUTOFF, np.repeat(start(np.array([cutoff])), len(steps))),
-        pl.Series(HORIZON, steps),
-        pl.Series(FORECAST, answer.values.ravel()),
-        *(pl.Series(name, values, nan_to_null=True) for name, values in columns.items()),
-        pl.Series(ANSWER, answer.source.tolist(), dtype=pl.String)[owner].alias(ANSWER),
+    told = pl.DataFrame(
+        [
+            pl.Series(info.columns.time, start(cutoff + steps)),
+            pl.Series(CUTOFF, np.repeat(start(np.array([cutoff])), len(steps))),
+            pl.Series(HORIZON, steps),
+            pl.Series(FORECAST, answer.values.ravel()),
+            *(pl.Series(name, values, nan_to_null=True) for name, values in columns.items()),
+            pl.Series(ANSWER, answer.source.tolist(), dtype=pl.String)[owner].alias(ANSWER),
+        ]
     )
+    return told if not keys.width else pl.concat([keys[owner], told], how="horizontal")

@@ -16,6 +16,7 @@ from lakecast.training.candidates import describe
 
 if TYPE_CHECKING:
     from lakecast.core.block import PanelData
+    from lakecast.models.levels import Levels
     from lakecast.models.protocol import Forecaster
     from lakecast.training.select import Decision
     from lakecast.training.train import Job, Ran
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["Standing", "finish", "state_of"]
 
 
-def finish(job: Job, ran: Ran, decision: Decision, standing: Standing) -> Predictor:
-    """Fit the decision's choice on all data. Raises `LakecastError` where there is none to fit."""
+def finish(
+    job: Job, ran: Ran, decision: Decision, standing: Standing, levels: Levels | None = None
+) -> Predictor:
+    """Fit the decision's choice on all data; `levels` are those above the series.
+
+    Raises `LakecastError` where there is nothing to fit.
+    """
     if decision.choice is None:
         raise LakecastError(
             "the champion stays as it is: there is nothing to fit", where="select",
@@ -34,7 +40,7 @@ def finish(job: Job, ran: Ran, decision: Decision, standing: Standing) -> Predic
     candidates = {one.name: one for one in decision.backtest.candidates}
     forecaster = FittingBench(ran.workbench, spec, ran.splits, candidates).final(decision.choice)
     base = folds.basis(panel.blocks(), panel.info.cutoff, panel.info.season)
-    state = state_of(panel, forecaster)
+    state = state_of(panel, forecaster, levels)
     return Predictor(
         forecaster=forecaster,
         calibration=calibrate(decision.backtest, decision.champion, spec.forecast.levels),
@@ -53,13 +59,14 @@ def finish(job: Job, ran: Ran, decision: Decision, standing: Standing) -> Predic
         future=future_of(
             standing.futures, known_future(panel.info), (state.series, spec.forecast.horizon)
         ),
+        hierarchy=levels,
     )
 
 
-def state_of(panel: PanelData, forecaster: Forecaster) -> State:
+def state_of(panel: PanelData, forecaster: Forecaster, levels: Levels | None = None) -> State:
     """Where every series of the panel stands at its cutoff, in the order of the panel."""
     info = panel.info
-    memory = needed(forecaster, info)
+    memory = needed(forecaster, info, levels)
     return State.merge(
         [
             state_at(block, info.cutoff, memory=memory, plans=forecaster.plans)

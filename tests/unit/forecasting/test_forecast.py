@@ -11,7 +11,7 @@ from tests.champions import HORIZON, champion, names, standing
 
 from lakecast.core.block import Block, Future, MemoryPanel, PanelInfo, after
 from lakecast.errors import LakecastError
-from lakecast.forecasting.forecast import at_panel, in_pieces, stand, unknown
+from lakecast.forecasting.forecast import at_panel, stand, unknown
 from lakecast.models.bundle import Predictor, known_future
 from lakecast.models.standing import Standing, future_of, series_of
 
@@ -157,7 +157,9 @@ def test_an_opened_panel_brings_all_it_needs(fitted: Predictor) -> None:
 
 
 def test_pieces_are_the_whole(fitted: Predictor) -> None:
-    assert pl.concat(list(in_pieces(fitted, 4))).equals(fitted.forecast())
+    found = pl.concat(list(fitted.every_level(4)))
+    assert found["level"].unique().to_list() == ["series"]
+    assert found.drop("level").equals(fitted.forecast())
 
 
 def test_the_unknown_are_named_once(fitted: Predictor) -> None:

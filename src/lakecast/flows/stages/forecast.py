@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from lakecast.columns import CUTOFF, LEVEL, MODEL_VERSION
+from lakecast.core.hierarchy import SERIES
 from lakecast.flows import bundles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
     from lakecast.flows.context import Context
     from lakecast.lake.lake_panel import LakePanel
     from lakecast.models.bundle import Predictor
     from lakecast.registry.promotions import Promotion
 
 FORECASTS: Final = "forecasts"
-WHOLE: Final = "series"
-"""Value of `level` for forecasts of the panel's own series."""
 
 
 def standing(context: Context, champion: Promotion, panel: LakePanel) -> Predictor:
@@ -29,30 +33,41 @@ def standing(context: Context, champion: Promotion, panel: LakePanel) -> Predict
 
 
 def run_forecast(context: Context, champion: Promotion, panel: LakePanel, fingerprint: str) -> int:
-    """Replace the forecasts of this cutoff and model version; the number of rows."""
-    from lakecast.forecasting.forecast import in_pieces
+    """Replace the forecasts of this cutoff and model version; the number of rows.
 
-    predictor = standing(context, champion, panel)
-    frame = labelled(pl.concat(in_pieces(predictor)), champion)
+    Of every series, and of each level above them: see `Predictor.every_level`.
+    """
+    pieces = standing(context, champion, panel).every_level()
+    first = labelled(next(pieces), champion)
     table = context.lake.table(FORECASTS)
-    partition = {
-        CUTOFF: str(frame[CUTOFF][0]),
-        MODEL_VERSION: champion.model_version,
-    }
-    rows = frame.drop(CUTOFF, MODEL_VERSION).to_arrow(compat_level=pl.CompatLevel.oldest())
-    schema = frame.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    partition = {CUTOFF: str(first[CUTOFF][0]), MODEL_VERSION: champion.model_version}
+    frames = chain([first], (labelled(piece, champion) for piece in pieces))
+    staged = table.stage(_reader(frames), partition=partition)
     table.commit(
-        add=[table.stage(rows, partition=partition)],
+        add=[staged],
         remove=table.files(**partition),
-        schema=schema,
+        schema=_arrow(first).schema,
         partition_by=(CUTOFF, MODEL_VERSION),
         fingerprint=fingerprint,
     )
-    return frame.height
+    return staged.rows
+
+
+def _reader(frames: Iterator[pl.DataFrame]) -> pa.RecordBatchReader:
+    """Of at least one frame, without the columns that name the partition."""
+    import pyarrow as pa
+
+    tables = (_arrow(frame.drop(CUTOFF, MODEL_VERSION)) for frame in frames)
+    first = next(tables)
+    batches = (batch for table in chain([first], tables) for batch in table.to_batches())
+    return pa.RecordBatchReader.from_batches(first.schema, batches)
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def labelled(frame: pl.DataFrame, champion: Promotion) -> pl.DataFrame:
-    """With the columns that only the registry knows."""
-    return frame.with_columns(
-        pl.lit(WHOLE).alias(LEVEL), pl.lit(champion.model_version).alias(MODEL_VERSION)
-    )
+    """With the columns that only the registry knows; rows without a level are of series."""
+    level = [] if LEVEL in frame.columns else [pl.lit(SERIES).alias(LEVEL)]
+    return frame.with_columns(*level, pl.lit(champion.model_version).alias(MODEL_VERSION))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from lakecast.columns import ACTUAL, CANDIDATE, CODE, CUTOFF, FORECAST, MODEL_VERSION, PRICE
+from lakecast.columns import ACTUAL, CANDIDATE, CODE, CUTOFF, FORECAST, LEVEL, MODEL_VERSION, PRICE
+from lakecast.core.hierarchy import SERIES
 from lakecast.flows import bundles
 from lakecast.flows.fingerprint import fingerprint
 from lakecast.flows.notes import Notes
@@ -188,6 +189,7 @@ class _View:
             .filter(
                 (pl.col(MODEL_VERSION) == self.champion.model_version)
                 & (pl.col(CUTOFF) == _cutoff(self.panel))
+                & (pl.col(LEVEL) == SERIES)
             )
             .collect()
         )

@@ -1,0 +1,128 @@
+"""The levels of a backtest: the same windows, added up, and each level as a panel of its own.
+
+Nothing is fit; what the levels' own histories say is Theta's word on their sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lakecast.columns import CODE
+from lakecast.core import folds, metrics
+from lakecast.core.hierarchy import Hierarchy
+from lakecast.core.hierarchy_panels import level_blocks
+from lakecast.models.levels import own_forecasts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from lakecast.core.block import Block, PanelData, PanelInfo
+    from lakecast.core.folds import Fold
+    from lakecast.spec.model import Spec
+
+
+def levels_of(spec: Spec) -> tuple[tuple[str, ...], ...]:
+    """The levels asked for; the series themselves are none, whether or not they are named."""
+    whole = frozenset(spec.panel.series)
+    return tuple(level for level in spec.hierarchy.levels if frozenset(level) != whole)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Tree:
+    """The levels over a backtest's folds.
+
+    `by_code` has a row for each series code. `tiers[l][k]` is level l in fold k, whose codes are
+    the groups begun by its cutoff, counted within the level. `own[k]` [G, H] are the forecasts
+    that the groups' own histories give, null where a group has not begun.
+    """
+
+    by_code: Hierarchy
+    tiers: tuple[tuple[Fold, ...], ...]
+    own: tuple[NDArray[np.float64], ...]
+
+    def at(self, fold: Fold) -> Hierarchy:
+        """The sums of a fold's series."""
+        return self.by_code.take(fold.codes)
+
+    def folds(self, fold: Fold) -> tuple[Fold, ...]:
+        """Each level in a fold, knowing of what happened as much as the fold does.
+
+        An actual is the sum of those that are known, null where none is.
+        """
+        known, hierarchy = ~np.isnan(fold.actual), self.at(fold)
+        sums = hierarchy.sums(np.where(known, fold.actual, 0.0))
+        actual = np.where(hierarchy.sums(known.astype(np.float64)) > 0, sums, np.nan)
+        held = (tiers[fold.window.index] for tiers in self.tiers)
+        return tuple(
+            replace(tier, actual=actual[self.by_code.part(level)][tier.codes])
+            for level, tier in enumerate(held)
+        )
+
+    def compared(self, fold: Fold, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Each level's forecasts, a row for each group begun, where the actual of a series is
+        known: what is not scored of a series is not scored of its groups."""
+        sums = self.at(fold).sums(np.where(np.isnan(fold.actual), 0.0, values))
+        return [
+            sums[self.by_code.part(level)][tiers[fold.window.index].codes]
+            for level, tiers in enumerate(self.tiers)
+        ]
+
+    def scale(self, fold: Fold) -> NDArray[np.float64]:
+        """[G] scale of each group in a fold; null where it has not begun."""
+        out = np.full(self.by_code.groups, np.nan)
+        for level, tiers in enumerate(self.tiers):
+            tier = tiers[fold.window.index]
+            out[self.by_code.part(level)][tier.codes] = tier.spread
+        return out
+
+
+def by_code(series: pl.DataFrame, levels: Sequence[Sequence[str]]) -> Hierarchy:
+    """The hierarchy of a panel's series table, a row for each code up to the last."""
+    found = Hierarchy.build(series, levels)
+    codes = series[CODE].to_numpy()
+    of = np.zeros((codes.max(initial=-1) + 1, len(levels)), np.int64)
+    of[codes] = found.of
+    return replace(found, of=of)
+
+
+def grow(panel: PanelData, hierarchy: Hierarchy, held: Sequence[Fold], *, own: bool) -> Tree:
+    """The levels of a panel in the folds; `own`: with the levels' own forecasts."""
+    horizon = held[0].actual.shape[1]
+    bases = [np.full((hierarchy.groups, horizon), np.nan) for _ in held]
+    tiers: list[tuple[Fold, ...]] = []
+    for level, block in level_blocks(panel, hierarchy):
+        tiers.append(tuple(_tier(hierarchy, level, block, fold, panel.info) for fold in held))
+        for fold, base, tier in zip(held, bases if own else (), tiers[-1], strict=False):
+            part = base[hierarchy.part(level)]
+            part[tier.codes] = own_forecasts(block, fold.window.cutoff, horizon, panel.info)
+    return Tree(by_code=hierarchy, tiers=tuple(tiers), own=tuple(bases))
+
+
+def _tier(hierarchy: Hierarchy, level: int, block: Block, fold: Fold, info: PanelInfo) -> Fold:
+    """A level in a fold: groups are of one demand class, and weigh what their series do."""
+    shape = folds.Shape(fold.actual.shape[1], info.season, fold.gap)
+    found = folds.fold([block], fold.window, shape)
+    weight = None
+    if fold.weight is not None:
+        one = hierarchy.only([level]).take(fold.codes)
+        weight = folds.normal(one.sums(fold.weight[:, None])[found.codes, 0])
+    return replace(found, classes=np.zeros_like(found.classes), weight=weight)
+
+
+def stats(tree: Tree, fold: Fold, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[L + 1, 15] stats of each level, last of the series; then how many of it were scored."""
+    levels = zip(tree.folds(fold), tree.compared(fold, values), strict=True)
+    every = [*(folds.totals(tier, sums) for tier, sums in levels), folds.totals(fold, values)]
+    return np.stack([np.append(each.sum(axis=0), (each[:, 0] > 0).sum()) for each in every])
+
+
+def mean_loss(metric: str, stats: NDArray[np.float64]) -> float:
+    """The mean over levels of the metric's loss, from stats [L + 1, ...]; null levels left out."""
+    losses = metrics.loss(metric, metrics.figure(metric, stats[:, : len(metrics.STATS)]))
+    return float(np.nanmean(losses)) if not np.isnan(losses).all() else float("nan")
