@@ -22,6 +22,7 @@ SEED: Final = 42
 PART: Final = "_part"
 NO_PART: Final = -1
 _BEGINS: Final = "_begins"
+_SHORT: Final = 64
 _JOINT: Final = "\x1f"
 
 
@@ -60,11 +61,12 @@ def divided(
     """The roster, sorted as it was, with `_part`: what of a bucket is built at once.
 
     Neighbouring series (by code) of about so many rows, at least one series; parts are numbered by
-    bucket, then code. `combinations` say when each series begins, at the earliest.
+    bucket, then code. `combinations` say when each series begins, at the earliest. A short series
+    counts as 64 rows: so much is held of each whatever its length, in states and windows.
     """
     series = list(plan.columns.series)
     begins = combinations.group_by(series).agg(pl.col("first").min().alias(_BEGINS))
-    length = pl.lit(cutoff, pl.Int64) - pl.col(_BEGINS) + 1
+    length = (pl.lit(cutoff, pl.Int64) - pl.col(_BEGINS) + 1).clip(min(_SHORT, rows))
     placed = (
         roster.select(*series, CODE, BUCKET)
         .join(begins, on=series, how="left")

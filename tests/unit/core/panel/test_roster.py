@@ -79,12 +79,18 @@ def test_a_static_that_is_never_known_is_null() -> None:
 
 
 def test_a_bucket_is_divided_between_series_by_the_rows_they_may_have() -> None:
-    seen = combinations(("a", "x", 1), ("b", "x", 6), ("c", "y", 6), ("c", "x", 8), ("d", "x", 9))
-    found = divided(roster(seen, PLAN, None, 1), seen, PLAN, cutoff=10, rows=12)
-    assert found["_part"].to_list() == [0, 0, 1, 1]  # 10 + 5 rows, then 5 + 2
+    seen = combinations(("a", "x", 1), ("b", "x", 51), ("c", "y", 51), ("c", "x", 99))
+    found = divided(roster(seen, PLAN, None, 1), seen, PLAN, cutoff=200, rows=300)
+    assert found["_part"].to_list() == [0, 0, 1]  # 200 + 150 rows, then 150
     assert parts_of(found, [0]) == {0: [0, 1]}
-    alone = divided(roster(seen, PLAN, None, 1), seen, PLAN, cutoff=10, rows=1)
-    assert alone["_part"].to_list() == [0, 1, 2, 3]
+    alone = divided(roster(seen, PLAN, None, 1), seen, PLAN, cutoff=200, rows=1)
+    assert alone["_part"].to_list() == [0, 1, 2]
+
+
+def test_many_short_series_do_not_share_a_part() -> None:
+    seen = combinations(*((shop, "x", 10) for shop in "abcde"))
+    found = divided(roster(seen, PLAN, None, 1), seen, PLAN, cutoff=10, rows=128)
+    assert found["_part"].to_list() == [0, 0, 1, 1, 2]
 
 
 def test_parts_are_numbered_bucket_after_bucket_by_code() -> None:
@@ -92,7 +98,7 @@ def test_parts_are_numbered_bucket_after_bucket_by_code() -> None:
         {"loja": ["h", "g"], "series_code": [0, 1]}, schema_overrides={"series_code": pl.Int32}
     )
     seen = combinations(*((shop, "x", 1) for shop in "abcdefgh"))
-    found = divided(roster(seen, PLAN, known, 3), seen, PLAN, cutoff=10, rows=20)
+    found = divided(roster(seen, PLAN, known, 3), seen, PLAN, cutoff=10, rows=128)
     ordered = found.sort("bucket", "series_code")
     numbers = ordered["_part"].to_list()
     assert numbers == sorted(numbers)
