@@ -7,7 +7,7 @@ on any number of threads, are kept as LightGBM's text, and predict without a loc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import lightgbm
@@ -16,6 +16,7 @@ import numpy as np
 from lakecast.models.binned import DATASET, BinnedSet
 from lakecast.models.codec import Stored, write
 from lakecast.models.flat import Flat
+from lakecast.models.partitioned import fit_partitions
 from lakecast.models.scaling import ceiling
 
 if TYPE_CHECKING:
@@ -59,7 +60,22 @@ class Trees:
         self, binned: BinnedSet, cutoff: int | None = None, start: int | None = None
     ) -> Fitted:
         """Trees on the rows of the set in `start` .. `cutoff`, both included."""
-        chosen = binned.chosen(cutoff, start)
+        return self.fit_rows(binned, binned.chosen(cutoff, start))
+
+    def fit_partitions(
+        self, binned: BinnedSet, by: str, cutoff: int | None = None, start: int | None = None
+    ) -> Fitted:
+        """As `fit_binned`, each value of a column of the set's `groups` on its own."""
+        values = np.where(binned.chosen(cutoff, start), binned.groups[by], -2)
+        alone = replace(self, threads=1)  # side by side, they wait less for each other
+
+        def fit(mask: NDArray[np.bool_]) -> Fitted:
+            return alone.fit_rows(binned, mask)
+
+        return fit_partitions(binned.places[by], values, fit, self.threads)
+
+    def fit_rows(self, binned: BinnedSet, chosen: NDArray[np.bool_]) -> Fitted:
+        """Trees on the rows of the set that are chosen [n]."""
         target = binned.target[chosen]
         if len(target) < LEAST_ROWS or target.min() == target.max():
             weight = binned.weight[chosen] if len(target) else None

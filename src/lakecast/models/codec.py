@@ -28,6 +28,7 @@ KINDS: Final[Mapping[str, str]] = {
     "flat": "lakecast.models.flat:Flat",
     "ridge": "lakecast.models.linear:FittedRidge",
     "trees": "lakecast.models.boosting:FittedTrees",
+    "partitioned": "lakecast.models.partitioned:Partitioned",
     "naive": "lakecast.models.baselines:Naive",
     "seasonal-naive": "lakecast.models.baselines:SeasonalNaive",
     "moving-average": "lakecast.models.baselines:MovingAverage",

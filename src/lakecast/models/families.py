@@ -62,6 +62,15 @@ _KNOWN: Final[Mapping[Family, frozenset[str]]] = {
     | {"objective", "learning_rate", "tweedie_variance_power", "poisson_max_delta_step"},
 }
 
+_BIG: Final[Params] = {
+    "num_iterations": 200,
+    "learning_rate": 0.08,
+    "num_leaves": 63,
+    "min_data_in_leaf": 50,
+    "feature_fraction": 0.6,
+    "lambda_l2": 1.0,
+}
+
 # Small forests and boosters of given depth, as they are widely set up in Spark.
 _FOREST: Final = [
     {"num_iterations": trees, "max_depth": depth}
@@ -90,14 +99,27 @@ _GRIDS: Final[Mapping[Family, list[Params]]] = {
 }
 
 
-def defaults(family: Family) -> Params:
+# Millions of rows say more than small trees can hold, and a leaf of many rows holds little noise.
+LARGE: Final = 2_000_000
+"""Rows from which these are the first points of a family's search space."""
+_LARGE: Final[Mapping[Family, list[Params]]] = {
+    "linear_regression": _GRIDS["linear_regression"][:1],
+    "random_forest": [{"num_leaves": 255, "min_data_in_leaf": 100}],
+    "gradient_boosting": [_BIG, {**_BIG, "objective": "squared"}],
+}
+
+
+def defaults(family: Family, *, large: bool = False) -> Params:
     """The parameters of a family where nothing is searched."""
-    return dict(_DEFAULTS[family])
+    return grid(family, large=large)[0]
 
 
-def grid(family: Family) -> tuple[Params, ...]:
-    """The family's search space, every point complete; the first point is the defaults."""
-    return tuple(_over(family, point) for point in _GRIDS[family])
+def grid(family: Family, *, large: bool = False) -> tuple[Params, ...]:
+    """The family's search space, every point complete; the first point is the defaults.
+
+    `large`: for fits of at least `LARGE` rows.
+    """
+    return tuple(_over(family, point) for point in (_LARGE if large else _GRIDS)[family])
 
 
 def resolve(family: Family, given: Params) -> Params:

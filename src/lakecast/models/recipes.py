@@ -97,7 +97,8 @@ class Tabular(_Fits):
 
     `params` are complete (see `families.resolve`). `label` tells apart candidates of one family
     and strategy. `rows` is the most a fit sees, the newest first; `group` the number of horizons
-    a direct model covers (None: one season).
+    a direct model covers (None: one season). With a `partition`, each value of that series or
+    static column has regressors of its own.
     """
 
     family: Family
@@ -110,6 +111,7 @@ class Tabular(_Fits):
     seed: int = 1
     scaled: bool = True
     group: int | None = None
+    partition: str = ""
     minimum: float | None = 0.0
 
     @classmethod
@@ -135,8 +137,10 @@ class Tabular(_Fits):
 
     @property
     def name(self) -> str:
-        """`family/strategy`, and the label where there is one."""
-        return "/".join(part for part in (self.family, self.strategy, self.label) if part)
+        """`family/strategy`, and the partition and the label where there are any."""
+        return "/".join(
+            part for part in (self.family, self.strategy, self.partition, self.label) if part
+        )
 
     def lead(self, info: PanelInfo) -> int:
         """1, or the last horizon of the first group."""

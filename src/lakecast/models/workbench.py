@@ -60,6 +60,11 @@ class Learner(Protocol):
         """Of sampling and of the regressor."""
         ...
 
+    @property
+    def partition(self) -> str:
+        """The static column by whose values regressors are fit apart; empty: one of all rows."""
+        ...
+
     def regressor(self, threads: int) -> Ridge | Trees:
         """A fresh regressor."""
         ...
@@ -89,17 +94,27 @@ class Sketch(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Shared:
-    """Rows of one plan up to the last cutoff, and their binned set once it is asked for."""
+    """Rows of one plan up to the last cutoff, and a binned set of those of `part` once it is asked.
+
+    `part` is all rows where they and a copy of those of one fit go into the budget; else it is the
+    rows of the last fit, which then needs no copy.
+    """
 
     rows: PanelRows
     binned: BinnedSet | None = None
+    part: tuple[int, int] | None = None
 
     @property
     def size(self) -> int:
         """Bytes, roughly."""
         cells = self.rows.rows * len(self.rows.columns)
         held = 4 * cells if self.rows.held is not None else 0
-        return held + (cells + 24 * self.rows.rows if self.binned is not None else 0)
+        return held + (binned_size(self.rows) if self.binned is not None else 0)
+
+
+def binned_size(rows: PanelRows) -> int:
+    """Bytes of a binned set, and of what it is trained with."""
+    return rows.rows * (len(rows.columns) + 40)
 
 
 class _Key(NamedTuple):
@@ -124,17 +139,26 @@ class Workbench:
     """
 
     def __init__(
-        self, panel: PanelData, cutoffs: Sequence[int], *, threads: int = 1, budget: int = BUDGET
+        self,
+        panel: PanelData,
+        cutoffs: Sequence[int],
+        *,
+        threads: int = 1,
+        budget: int = BUDGET,
+        partitions: Sequence[str] = (),
     ) -> None:
         self.panel = panel
+        self.partitions = tuple(partitions)
         self.cutoffs = tuple(sorted(set(cutoffs)))
         self.threads = threads
-        self._budget = budget
+        self.budget = budget
         self._shared: OrderedDict[_Key, _Shared] = OrderedDict()
         self._census: dict[int, Census] = {}
         self._priors: dict[int, Prior] = {}
         self._standings: OrderedDict[_Standing, tuple[tuple[State, Future], ...]] = OrderedDict()
         self._lock = RLock()
+        # Where one plan's rows fill the budget, two plans at a time would not fit.
+        self._large = 100 * panel.info.rows > budget
 
     def fit(self, recipe: Sketch, cutoff: int, start: int | None = None) -> Forecaster:
         """The recipe fit on periods `start` .. `cutoff`, behind the rules of `Routed`."""
@@ -161,6 +185,8 @@ class Workbench:
         self, learner: Learner, plans: Sequence[FeaturePlan], reach: Reach
     ) -> list[tuple[FittedPlan, Fitted]]:
         """Each plan with its statistics, and the learner fit on its rows."""
+        if self._large:
+            return [self._learn(learner, plan, reach) for plan in plans]
         with ThreadPoolExecutor(min(self.threads, len(plans))) as pool:
             return list(pool.map(lambda plan: self._learn(learner, plan, reach), plans))
 
@@ -170,7 +196,7 @@ class Workbench:
         """`inputs`, kept where they are small: forecasters of a kind follow each other."""
         info, memory = self.panel.info, forecaster.memory
         size = 4 * info.series * (memory + horizon) * (1 + len(info.covariates))
-        if _STANDINGS * size > self._budget:
+        if _STANDINGS * size > self.budget:
             return inputs(self.panel, forecaster, cutoff, horizon)
         key = (cutoff, horizon, memory, forecaster.plans)
         with self._lock:
@@ -193,7 +219,9 @@ class Workbench:
         fitted = replace(rows.fitted, cutoff=reach.cutoff)
         if rows.rows < _LEAST_ROWS or isinstance(regressor, Ridge):
             return fitted, regressor.fit(rows)
-        binned = self._binned(shared, learner.seed)
+        binned = self._binned(shared, rows, learner.seed)
+        if learner.partition in binned.groups:
+            return fitted, regressor.fit_partitions(binned, learner.partition, reach.cutoff, start)
         return fitted, regressor.fit_binned(binned, reach.cutoff, start)
 
     def _prior(self, cutoff: int) -> Prior:
@@ -202,12 +230,19 @@ class Workbench:
                 self._priors[cutoff] = Prior.fit(self.panel, cutoff)
             return self._priors[cutoff]
 
-    def _binned(self, shared: _Shared, seed: int) -> BinnedSet:
+    def _binned(self, shared: _Shared, rows: PanelRows, seed: int) -> BinnedSet:
+        """A set that holds the rows."""
         with self._lock:
-            if shared.binned is None:
-                shared.binned = self._bin(shared.rows, seed)
+            wanted = shared.rows if self._roomy(shared.rows) else rows
+            part = (wanted.start, wanted.cutoff)
+            if shared.binned is None or shared.part != part:
+                shared.binned = None  # gone before the next one is made
+                shared.binned, shared.part = self._bin(wanted, shared.rows, seed), part
                 self._shrink()
             return shared.binned
+
+    def _roomy(self, rows: PanelRows) -> bool:
+        return 2 * binned_size(rows) <= self.budget
 
     def _rows(self, key: _Key) -> _Shared:
         with self._lock:
@@ -230,19 +265,21 @@ class Workbench:
             start=census.first if key.most is None else census.start(self.cutoffs[0], key.most),
             cutoff=last,
         )
-        small = 8 * rows.rows * len(rows.columns) <= self._budget
+        small = 16 * rows.rows * len(rows.columns) <= self.budget
         return rows.hold() if small else rows
 
-    def _bin(self, rows: PanelRows, seed: int) -> BinnedSet:
+    def _bin(self, rows: PanelRows, every: PanelRows, seed: int) -> BinnedSet:
         from lakecast.models.binned import BinnedSet
 
-        parts = [rows.within(None, cutoff) for cutoff in self.cutoffs]
-        edges = next((part for part in parts if part.rows >= _LEAST_ROWS), rows)
-        return BinnedSet.build(rows, edges, seed=seed, threads=self.threads)
+        parts = [every.within(None, cutoff) for cutoff in self.cutoffs]
+        edges = next((part for part in parts if part.rows >= _LEAST_ROWS), every)
+        return BinnedSet.build(
+            rows, edges, seed=seed, threads=self.threads, partitions=self.partitions
+        )
 
     def _shrink(self) -> None:
         while (
-            len(self._shared) > 1 and sum(one.size for one in self._shared.values()) > self._budget
+            len(self._shared) > 1 and sum(one.size for one in self._shared.values()) > self.budget
         ):
             self._shared.popitem(last=False)
 

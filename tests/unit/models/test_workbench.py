@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 from tests import panels
 
 from lakecast.core.block import Block, MemoryPanel, PanelInfo
 from lakecast.core.features import fit_plan
+from lakecast.models import partitioned
 from lakecast.models.recipes import Baseline, Tabular
 from lakecast.models.workbench import Workbench
 from lakecast.spec.model import Features
@@ -149,3 +151,20 @@ def test_series_that_begin_later_are_not_answered() -> None:
     bench = Workbench(panel, (C - 10,))
     found = bench.forecast(bench.fit(Baseline(kind="naive"), C - 10), C - 10, 3)
     assert found.values.tolist() == [[79.0] * 3, [69.0] * 3]
+
+
+def test_a_budget_that_fits_one_set_at_a_time_changes_no_bit() -> None:
+    panel = panels.regular()
+    roomy, tight = Workbench(panel, WINDOWS), Workbench(panel, WINDOWS, budget=1)
+    for window in (*WINDOWS, WINDOWS[0]):
+        one = roomy.forecast(roomy.fit(trees(), window), window, 14)
+        other = tight.forecast(tight.fit(trees(), window), window, 14)
+        np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_models_apart_differ_from_one_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitioned, "LEAST", 50)
+    bench = Workbench(panels.regular(), WINDOWS, partitions=("store",))
+    whole = bench.forecast(bench.fit(trees(), WINDOWS[0]), WINDOWS[0], 14)
+    apart = bench.forecast(bench.fit(trees(partition="store"), WINDOWS[0]), WINDOWS[0], 14)
+    assert not np.array_equal(whole.values, apart.values)

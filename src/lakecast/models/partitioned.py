@@ -1,0 +1,116 @@
+"""One regressor a value of a category column, behind one face.
+
+A recursive or direct model whose regressor is partitioned by the column of stores is a model a
+store: they share the plan, the binned set and the parameters, and each sees its own rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from lakecast.models.codec import Stored, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lakecast.models.protocol import Fitted
+
+KIND: Final = "partitioned"
+OTHERS: Final = -1
+"""The member of rows whose value has too few of them, or none that is known."""
+LEAST: Final = 10_000
+"""Fewest rows of a member of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Partitioned:
+    """`members` by the value of column `column` of the matrix; `shares` are their training rows'.
+
+    Without a member of its own, a row goes to `OTHERS`, and without that to the mean of all
+    members, weighted by their rows.
+    """
+
+    column: int
+    members: Mapping[int, Fitted]
+    shares: Mapping[int, float]
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """One number a row."""
+        values = np.nan_to_num(matrix[:, self.column], nan=OTHERS).astype(np.int64)
+        out = np.empty(len(matrix))
+        for value in np.unique(values):
+            mine = values == value
+            out[mine] = self._predict(int(value), matrix if mine.all() else matrix[mine])
+        return out
+
+    def _predict(self, value: int, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        member = self.members.get(value, self.members.get(OTHERS))
+        if member is not None:
+            return member.predict(matrix)
+        total = np.zeros(len(matrix))
+        for one, share in sorted(self.shares.items()):
+            total += share * self.members[one].predict(matrix)
+        return total
+
+    def importances(self) -> Mapping[str, float]:
+        """The members', weighted by their rows."""
+        out: dict[str, float] = {}
+        for value, share in sorted(self.shares.items()):
+            for name, part in self.members[value].importances().items():
+                out[name] = out.get(name, 0.0) + share * part
+        return out
+
+    def save(self, folder: Path) -> None:
+        """Write into an empty folder, a folder a member."""
+        shares = {str(value): share for value, share in sorted(self.shares.items())}
+        write(folder, KIND, {"column": self.column, "shares": shares})
+        for value, member in self.members.items():
+            member.save(folder / f"member-{value}")
+
+    @classmethod
+    def restore(cls, stored: Stored) -> Partitioned:
+        """What `save` wrote."""
+        shares = {int(value): share for value, share in stored.values["shares"].items()}
+        return cls(
+            column=stored.values["column"],
+            members={value: stored.member(f"member-{value}") for value in shares},
+            shares=shares,
+        )
+
+
+def fit_partitions(
+    column: int,
+    values: NDArray[np.int32],
+    fit: Callable[[NDArray[np.bool_]], Fitted],
+    threads: int,
+) -> Partitioned:
+    """Fit each value with at least `LEAST` rows on its own, the rows of all others together.
+
+    `values` [n] are the column's in the rows that are trained on (null: -1, other rows: -2); `fit`
+    is given a mask [n] of them, on so many threads at a time.
+    """
+    found, counts = np.unique(values, return_counts=True)
+    known = found >= OTHERS
+    found, counts = found[known], counts[known]
+    large = found[(counts >= LEAST) & (found != OTHERS)]
+    groups: dict[int, NDArray[np.int32]] = {int(value): np.array([value]) for value in large}
+    small = np.setdiff1d(found, large)
+    if small.size:
+        groups[OTHERS] = small
+    with ThreadPoolExecutor(threads) as pool:
+        members = pool.map(lambda group: fit(np.isin(values, group)), groups.values())
+        held = dict(zip(groups, members, strict=True))
+    rows = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    total = sum(rows.values())
+    shares = {
+        value: sum(rows[int(one)] for one in group) / total for value, group in groups.items()
+    }
+    return Partitioned(column=column, members=held, shares=shares)
