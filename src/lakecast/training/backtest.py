@@ -34,8 +34,9 @@ BASELINE: Final = "baseline"
 class Candidate:
     """What is told of a candidate. `family` is `baseline` for those that learn nothing.
 
-    `features` are the recipe's where they are not the spec's. `members` are the names an average
-    is of. `nested`: it is a choice between others, so window 0
+    `features` are the recipe's where they are not the spec's. `scaled` says whether rows are
+    divided by their series' scale, `partition` by which column's values models are apart. `members`
+    are the names an average is of. `nested`: it is a choice between others, so window 0
     is forecast for its intervals only. `incumbent`: only the champion's recipe needs it, so it is
     not chosen among.
     """
@@ -45,6 +46,8 @@ class Candidate:
     strategy: str = ""
     params: Mapping[str, float | int | str] = field(default_factory=dict)
     features: Features | None = None
+    scaled: bool = True
+    partition: str = ""
     members: tuple[str, ...] = ()
     nested: bool = False
     incumbent: bool = False

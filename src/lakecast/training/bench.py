@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from lakecast.core import folds
 from lakecast.core.splits import Span, horizon_groups, windows
 from lakecast.errors import DataRefused
 from lakecast.models.byclass import ByClass
-from lakecast.models.workbench import Workbench
+from lakecast.models.workbench import BUDGET, Workbench
 from lakecast.training.backtest import Forecasts
-from lakecast.training.candidates import recipe
+from lakecast.training.candidates import partitions, recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +96,24 @@ def groups(panel: PanelData, spec: Spec) -> tuple[int, ...]:
     return horizon_groups(spec.forecast.horizon, panel.info.season)
 
 
-def workbench(panel: PanelData, found: Splits, threads: int) -> Workbench:
+def workbench(
+    panel: PanelData, spec: Spec, found: Splits, *, threads: int = 1, budget: int = BUDGET
+) -> Workbench:
     """A workbench for the windows' cutoffs and the panel's."""
     cutoffs = [window.cutoff for window in found.windows]
-    return Workbench(panel, [*cutoffs, panel.info.cutoff], threads=threads)
+    return Workbench(
+        panel,
+        [*cutoffs, panel.info.cutoff],
+        threads=threads,
+        budget=budget,
+        partitions=partitions(spec, panel.info),
+    )
+
+
+def shrunk(bench: FittingBench, panel: PanelData) -> FittingBench:
+    """The bench on a sample of its panel; a fit sees as large a part of it as of the panel."""
+    whole, train = bench.workbench, bench.spec.train
+    rows = max(train.rows * panel.info.rows // whole.panel.info.rows, 1)
+    spec = replace(bench.spec, train=replace(train, rows=rows))
+    small = Workbench(panel, whole.cutoffs, threads=whole.threads, budget=whole.budget)
+    return FittingBench(small, spec, bench.splits, bench.candidates)

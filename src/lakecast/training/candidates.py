@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 AVERAGE: Final = "average"
 INCUMBENT: Final = "champion:"
 """Prefix of the names of those that only a champion's recipe still needs."""
+TREES: Final = frozenset({"random_forest", "gradient_boosting"})
+"""Families that can be fit apart, and without scaling."""
+PART: Final = 250_000
+"""Rows that each value of a column needs on average, for models to be parted by it unasked."""
 _FAMILIES: Final = frozenset({BASELINE, AVERAGE, *get_args(Family)})
 
 
@@ -33,11 +37,17 @@ _FAMILIES: Final = frozenset({BASELINE, AVERAGE, *get_args(Family)})
 class Lineup:
     """What is tried: the strategies that this panel allows, and why another is not among them.
 
-    `tuned` are models that a search found; they are screened beside the grids.
+    `unscaled` says whether models without scaling are tried too. `partitions` are the columns by
+    whose values models may be fit apart; on a `large` panel they were chosen so that each part is
+    large itself. `tuned` are models that a search found; they are screened beside the grids.
     """
 
     baselines: tuple[Candidate, ...]
     strategies: tuple[Strategy, ...]
+    scaled: bool = True
+    unscaled: bool = False
+    partitions: tuple[str, ...] = ()
+    large: bool = False
     notes: tuple[str, ...] = ()
     tuned: tuple[Candidate, ...] = ()
 
@@ -62,37 +72,88 @@ def lineup(spec: Spec, info: PanelInfo) -> Lineup:
     return Lineup(
         baselines=baselines,
         strategies=tuple(one for one in wanted if one not in refused),
+        scaled=spec.train.scaling != "none",
+        unscaled=spec.train.scaling == "auto",
+        partitions=partitions(spec, info),
+        large=rows_of(spec, info) >= families.LARGE,
         notes=tuple(f"no {strategy} models: {error.what}" for strategy, error in refused.items()),
     )
 
 
-def grid(spec: Spec, family: Family) -> tuple[Params, ...]:
+def rows_of(spec: Spec, info: PanelInfo) -> int:
+    """Rows that a fit on all series sees, about."""
+    return min(info.rows, spec.train.rows)
+
+
+def partitions(spec: Spec, info: PanelInfo) -> tuple[str, ...]:
+    """The columns that models may be fit apart by, the most values first.
+
+    The spec's; else those whose values have `PART` rows each on average. Raises `SpecError` for a
+    column that is no series or static text column.
+    """
+    asked = spec.train.partitions
+    if asked is None:
+        rows = rows_of(spec, info)
+        sizes = {name: len(values) for name, values in info.categories.items()}
+        found = [name for name, size in sizes.items() if size > 1 and rows >= PART * size]
+        return tuple(sorted(found, key=lambda name: -sizes[name]))
+    for name in asked:
+        if name not in info.categories:
+            raise SpecError(
+                f"`{name}` is no series column and no static column of text",
+                where="train.partitions",
+                cure=f"use some of {', '.join(info.categories)}",
+            )
+    return asked
+
+
+def grid(spec: Spec, family: Family, *, large: bool = False) -> tuple[Params, ...]:
     """Complete parameters to screen, the defaults first; what the spec fixes is fixed in each."""
     fixed = given(family, spec.train)
-    points = families.grid(family) if spec.train.search else (families.defaults(family),)
+    points = families.grid(family, large=large)[: None if spec.train.search else 1]
     if fixed.get("objective", "auto") == "auto":
         fixed = {name: value for name, value in fixed.items() if name != "objective"}
     made = [families.resolve(family, {**point, **fixed}) for point in points]
     return tuple(point for index, point in enumerate(made) if point not in made[:index])
 
 
-def tabular(family: Family, strategy: Strategy, params: Params) -> Candidate:
+def tabular(
+    family: Family, strategy: Strategy, params: Params, *, scaled: bool = True
+) -> Candidate:
     """The candidate of a family, a strategy and complete parameters."""
     return Candidate(
-        name=f"{family}/{strategy}", family=family, strategy=strategy, params=dict(params)
+        name=f"{family}/{strategy}",
+        family=family,
+        strategy=strategy,
+        params=dict(params),
+        scaled=scaled,
     )
 
 
 def models(spec: Spec, family: Family, tried: Lineup) -> list[Candidate]:
     """What is screened of a family, with the first strategy: its grid, then what was tuned."""
     first = tried.strategies[0]
-    made = [tabular(family, first, point) for point in grid(spec, family)]
+    scaled = tried.scaled or family not in TREES
+    made = [
+        tabular(family, first, point, scaled=scaled)
+        for point in grid(spec, family, large=tried.large)
+    ]
     return [*made, *(under(one, first) for one in tried.tuned if one.family == family)]
 
 
 def under(model: Candidate, strategy: Strategy) -> Candidate:
     """The same model with another strategy."""
     return replace(model, name=f"{model.family}/{strategy}", strategy=strategy)
+
+
+def plain(model: Candidate) -> Candidate:
+    """The same model on rows that are not divided by a scale."""
+    return replace(model, scaled=False)
+
+
+def apart(model: Candidate, column: str) -> Candidate:
+    """The same model, fit apart for each value of a column."""
+    return replace(model, name=f"{model.family}/{model.strategy}/{column}", partition=column)
 
 
 def average(members: Sequence[Candidate]) -> Candidate:
@@ -111,7 +172,12 @@ def recipe(candidate: Candidate, spec: Spec, others: Mapping[str, Candidate]) ->
         return Averaged(members=members, label=candidate.name, minimum=minimum)
     family, strategy = cast("Family", candidate.family), cast("Strategy", candidate.strategy)
     made = _tabular(spec, family, strategy, candidate.params)
-    return made if candidate.features is None else replace(made, features=candidate.features)
+    return replace(
+        made,
+        features=candidate.features or made.features,
+        scaled=candidate.scaled,
+        partition=candidate.partition,
+    )
 
 
 def _tabular(spec: Spec, family: Family, strategy: Strategy, params: Params) -> Tabular:
@@ -137,6 +203,8 @@ def describe(choice: Choice, candidates: Mapping[str, Candidate], spec: Spec) ->
             "family": one.family,
             "strategy": one.strategy,
             "params": dict(one.params),
+            "scaled": one.scaled,
+            "partition": one.partition,
             "features": _features_told(one, spec),
             "members": [_plain_name(candidates[name]) for name in one.members],
         }
@@ -202,6 +270,8 @@ def _candidate(
         family=told["family"],
         strategy=told["strategy"],
         params=dict(told["params"]),
+        scaled=told.get("scaled", True),
+        partition=told.get("partition", ""),
         features=None if plain else features,
         members=tuple(names[member] for member in told["members"]),
     )

@@ -1,13 +1,15 @@
-"""Screening: which parameters of a family go on, and on a large panel which strategy.
+"""Screening: which two models go on to all windows.
 
-Everything is judged in the first window, which scores nobody. A panel of more than `MOST` rows is
-screened on a sample of its series, with both strategies, and each family goes on with the better
-one: a direct model is as many fits as the horizon has seasons.
+Everything is judged in the first window, which scores nobody, and a large panel on a sample of its
+series. Of each family its grid is tried, then the best point without scaling and with the other
+strategy; the two best models of all families go on. Where a large panel can be cut into parts that
+are large themselves, the best model goes on twice instead, fit apart by two of its columns: a model
+a store and a model a department see different things, so that their mean gains most.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,7 +18,7 @@ from lakecast.core import folds, metrics
 from lakecast.core.block import sample
 from lakecast.training import bench as benches
 from lakecast.training.backtest import one, to_frame
-from lakecast.training.candidates import models, under
+from lakecast.training.candidates import TREES, apart, models, plain, under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,16 +31,23 @@ if TYPE_CHECKING:
     from lakecast.training.bench import FittingBench
     from lakecast.training.candidates import Lineup
 
+GO_ON: Final = 2
+"""Models that go on to all windows."""
 MOST: Final = 250_000
+"""Rows above which a panel is screened on a sample."""
+SHARE: Final = 25
+"""A sample is this part of a panel, and at least `MOST` rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """One point of a family's grid and its loss in the first window; None: not screened."""
+    """A model that was screened and its loss in the first window; None: undefined, or not fit."""
 
     family: str
     strategy: str
     params: Mapping[str, float | int | str]
+    scaled: bool
+    partition: str
     loss: float | None
     chosen: bool
 
@@ -53,20 +62,47 @@ class Screened:
 
 
 def screen(bench: FittingBench, tried: Lineup, fold: Fold, hooks: Hooks) -> Screened:
-    """Try each family's models with the first strategy. One model alone costs nothing."""
-    spec = bench.spec
-    asked = {family: models(spec, family, tried) for family in spec.train.families}
+    """Screen what was tried. Where no more than two models can be had, nothing is fit."""
+    asked = [models(bench.spec, family, tried) for family in bench.spec.train.families]
     stage = _Stage.on(bench, fold, hooks)
-    many = sum(stage.fits(points, tried) for points in asked.values())
-    with hooks.progress.bar("screen", many, "fits") as bar:
-        for points in asked.values():
-            stage.family(points, tried, bar)
-    return Screened(
-        models=tuple(stage.models), trials=tuple(stage.trials), forecasts=stage.forecasts
+    every = [each for points in asked for each in (*points, *_variants(points[0], tried))]
+    if len(every) <= GO_ON:
+        return stage.ended([_Tried(model) for model in every], tried)
+    found: list[_Tried] = []
+    with hooks.progress.bar("screen", len(every), "fits") as bar:
+        for points in asked:
+            found += stage.family(points, tried, bar)
+    return stage.ended(found, tried)
+
+
+def _variants(model: Candidate, tried: Lineup) -> tuple[Candidate, ...]:
+    """What is tried of a family's best point: without scaling; then as models of other names."""
+    return (*_unscaled(model, tried), *_others(model, tried))
+
+
+def _unscaled(model: Candidate, tried: Lineup) -> tuple[Candidate, ...]:
+    screened = tried.unscaled and model.scaled and model.family in TREES
+    return (plain(model),) if screened else ()
+
+
+def _others(model: Candidate, tried: Lineup) -> tuple[Candidate, ...]:
+    columns = tried.partitions if model.family in TREES and not tried.large else ()
+    return (
+        *(under(model, strategy) for strategy in tried.strategies[1:]),
+        *(apart(model, column) for column in columns),
     )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A model, its loss, and what it forecast; None where it was not fit."""
+
+    model: Candidate
+    loss: float = float("inf")
+    forecasts: Forecasts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Stage:
     """Where it is tried: the panel itself, or a sample of its series."""
 
@@ -74,68 +110,78 @@ class _Stage:
     fold: Fold
     hooks: Hooks
     sampled: bool
-    models: list[Candidate] = field(default_factory=list)
-    trials: list[Trial] = field(default_factory=list)
-    forecasts: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)
+    metric: str
 
     @classmethod
     def on(cls, bench: FittingBench, fold: Fold, hooks: Hooks) -> _Stage:
-        spec, floor = bench.spec, bench.workbench
-        panel = sample(floor.panel, MOST, seed=spec.train.seed)
-        if panel is floor.panel:
-            return cls(bench, fold, hooks, sampled=False)
-        shape = folds.Shape(
-            spec.forecast.horizon, panel.info.season, spec.backtest.gap, spec.gate.weight
+        """The stage of a panel, which is sampled where it is large."""
+        spec, whole = bench.spec, bench.workbench.panel
+        most = max(MOST, whole.info.rows // SHARE)
+        panel = sample(whole, most, seed=spec.train.seed)
+        if panel is not whole:
+            shape = folds.Shape(
+                spec.forecast.horizon, panel.info.season, spec.backtest.gap, spec.gate.weight
+            )
+            fold = folds.fold(panel.blocks(), fold.window, shape)
+            bench = benches.shrunk(bench, panel)
+        metric = folds.judged_by([fold], spec.gate.metric)
+        return cls(bench, fold, hooks, panel is not whole, metric)
+
+    def family(self, points: Sequence[Candidate], tried: Lineup, bar: Progress) -> list[_Tried]:
+        """All that is tried of one family: its points, then variants of the best of them."""
+        found = [self._fit(f"{each.name}/{at}", each, bar) for at, each in enumerate(points)]
+        best = _best(found).model
+        found += [self._fit(f"{each.name}/unscaled", each, bar) for each in _unscaled(best, tried)]
+        best = _best(found).model
+        found += [self._fit(f"{each.name}/other", each, bar) for each in _others(best, tried)]
+        return found
+
+    def _fit(self, label: str, model: Candidate, bar: Progress) -> _Tried:
+        """Under a label of its own in the checkpoint."""
+        made = one(self.bench, replace(model, name=label), self.fold, self.hooks)
+        bar.advance()
+        ranked = folds.ranked(self.fold, self.metric)[self.fold.classes, None]
+        stats = np.where(ranked, folds.totals(self.fold, made.values), 0.0).sum(axis=0)
+        loss = float(metrics.loss(self.metric, metrics.figure(self.metric, stats)))
+        return _Tried(model, np.inf if np.isnan(loss) else loss, made)
+
+    def ended(self, found: Sequence[_Tried], tried: Lineup) -> Screened:
+        """The best of each name in the order of their losses; the first go on."""
+        ranked = sorted(found, key=lambda each: each.loss)
+        first = list({each.model.name: each for each in reversed(ranked)}.values())
+        chosen = sorted(first, key=lambda each: each.loss)[:GO_ON]
+        index = self.fold.window.index
+        return Screened(
+            models=_parted([each.model for each in chosen], tried),
+            trials=tuple(_trial(each, chosen=each in chosen) for each in found),
+            forecasts={}
+            if self.sampled
+            else {
+                (each.model.name, index): to_frame(each.forecasts, self.fold)
+                for each in chosen
+                if each.forecasts is not None
+            },
         )
-        small = replace(bench, workbench=benches.workbench(panel, bench.splits, floor.threads))
-        return cls(small, folds.fold(panel.blocks(), fold.window, shape), hooks, sampled=True)
-
-    def fits(self, points: Sequence[Candidate], tried: Lineup) -> int:
-        more = len(tried.strategies) - 1 if self.sampled else 0
-        return (len(points) if len(points) > 1 else 0) + more
-
-    def family(self, points: Sequence[Candidate], tried: Lineup, bar: Progress) -> None:
-        """Screen one family; its models go on."""
-        best = self._best(points, "", bar)
-        further = [best, *(under(best, other) for other in tried.strategies[1:])]
-        if self.sampled and len(further) > 1:
-            further = [self._best(further, "strategy-", bar)]
-        self.models += further
-
-    def _best(self, models: Sequence[Candidate], label: str, bar: Progress) -> Candidate:
-        """The model with the least loss; the label keeps rounds apart in the checkpoint."""
-        if len(models) == 1:
-            self.trials.append(_trial(models[0], None, chosen=True))
-            return models[0]
-        made: list[Forecasts] = []
-        for index, model in enumerate(models):
-            named = replace(model, name=f"{model.name}/{label}{index}")
-            made.append(one(self.bench, named, self.fold, self.hooks))
-            bar.advance()
-        metric = folds.judged_by([self.fold], self.bench.spec.gate.metric)
-        losses = [_loss(self.fold, each, metric) for each in made]
-        best = int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))
-        if not self.sampled:
-            held = to_frame(made[best], self.fold)
-            self.forecasts[models[best].name, self.fold.window.index] = held
-        self.trials += [
-            _trial(model, None if np.isnan(loss) else loss, chosen=index == best)
-            for index, (model, loss) in enumerate(zip(models, losses, strict=True))
-        ]
-        return models[best]
 
 
-def _trial(model: Candidate, loss: float | None, *, chosen: bool) -> Trial:
+def _best(found: Sequence[_Tried]) -> _Tried:
+    return min(found, key=lambda each: each.loss)
+
+
+def _parted(models: Sequence[Candidate], tried: Lineup) -> tuple[Candidate, ...]:
+    """The models, or on a large panel with columns to part it by the best one, parted."""
+    if not tried.large or not tried.partitions or not models or models[0].family not in TREES:
+        return tuple(models)
+    return (*(apart(models[0], column) for column in tried.partitions), models[0])[:GO_ON]
+
+
+def _trial(each: _Tried, *, chosen: bool) -> Trial:
     return Trial(
-        family=model.family,
-        strategy=model.strategy,
-        params=model.params,
-        loss=loss,
+        family=each.model.family,
+        strategy=each.model.strategy,
+        params=each.model.params,
+        scaled=each.model.scaled,
+        partition=each.model.partition,
+        loss=each.loss if np.isfinite(each.loss) else None,
         chosen=chosen,
     )
-
-
-def _loss(fold: Fold, forecasts: Forecasts, metric: str) -> float:
-    ranked = folds.ranked(fold, metric)[fold.classes, None]
-    stats = np.where(ranked, folds.totals(fold, forecasts.values), 0.0).sum(axis=0)
-    return float(metrics.loss(metric, metrics.figure(metric, stats)))

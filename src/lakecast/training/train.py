@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lakecast.errors import SpecError
+from lakecast.models.workbench import BUDGET
 from lakecast.training import bench as benches
 from lakecast.training.backtest import Hooks, Seeded, run_backtest
 from lakecast.training.candidates import Adopted, adopt, average, compiles, lineup
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lakecast.spec.model import Spec
     from lakecast.training.backtest import Backtest, Candidate
     from lakecast.training.candidates import Lineup
+    from lakecast.training.hierarchy import Tree
     from lakecast.training.screen import Trial
     from lakecast.training.select import Decision
     from lakecast.training.tune.points import Points
@@ -38,11 +40,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What is trained on. `threads` change no result; `points` were found by tuning."""
+    """What is trained on. `points` were found by tuning.
+
+    `threads` and the `memory` that rows may take, in bytes, change no result.
+    """
 
     panel: PanelData
     spec: Spec
     threads: int = 1
+    memory: int = BUDGET
     points: Points | None = None
 
 
@@ -70,7 +76,7 @@ def train(
     found = benches.splits(job.panel, job.spec)
     held = benches.make_folds(job.panel, job.spec, found)
     tried = join(lineup(job.spec, job.panel.info), job.points, found, job.spec)
-    floor = benches.workbench(job.panel, found, job.threads)
+    floor = benches.workbench(job.panel, job.spec, found, threads=job.threads, budget=job.memory)
     bench = benches.FittingBench(floor, job.spec, found, {})
     screened = screen(bench, tried, held[0], hooks)
     candidates = _candidates(tried, screened.models)
@@ -93,21 +99,15 @@ def train(
     )
 
 
-def decide(job: Job, ran: Ran) -> Decision:
-    """The gate's decision."""
+def decide(job: Job, ran: Ran, tree: Tree | None = None) -> Decision:
+    """The gate's decision; `tree` holds the levels above the series."""
     spec = job.spec
-    return select(ran.backtest, spec.gate, seed=spec.train.seed, incumbent=ran.incumbent)
+    return select(ran.backtest, spec.gate, seed=spec.train.seed, incumbent=ran.incumbent, tree=tree)
 
 
 def _candidates(tried: Lineup, models: Sequence[Candidate]) -> list[Candidate]:
-    """Baselines, what came through the screening, and a mean of one model a family.
-
-    The mean is of each family's first strategy: it is fit again for every champion that needs it,
-    and recursive models are the cheaper ones.
-    """
-    first = {model.family: model for model in reversed(models)}
-    alike = [model for model in models if first[model.family] is model]
-    means = [average(alike)] if len(alike) > 1 else []
+    """Baselines, what came through the screening, and its mean."""
+    means = [average(models)] if len(models) > 1 else []
     return [*tried.baselines, *models, *means]
 
 

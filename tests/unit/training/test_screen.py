@@ -1,17 +1,43 @@
-"""Screening on a sample: whole series, the same ones every time, one strategy a family."""
+"""Screening: on a sample of whole series, the same ones every time; the best two go on."""
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests import panels
 from tests.unit.training.stage import Shelf
 from tests.unit.training.test_train import JOB
 
-from lakecast.core.block import sample
+from lakecast.core.block import MemoryPanel, sample
+from lakecast.errors import SpecError
+from lakecast.models import families
+from lakecast.training import candidates
 from lakecast.training import screen as screening
 from lakecast.training.backtest import Hooks
-from lakecast.training.train import train
+from lakecast.training.train import Job, Ran, train
+
+
+def parted() -> Job:
+    """The job with two regions of stores."""
+    info = JOB.panel.info
+    blocks = tuple(
+        dataclasses.replace(
+            block, statics={**block.statics, "regiao": (block.codes % 2).astype(np.float32)}
+        )
+        for block in JOB.panel.blocks()
+    )
+    categories = {**info.categories, "regiao": ("norte", "sul")}
+    panel = MemoryPanel(dataclasses.replace(info, categories=categories), blocks)
+    return dataclasses.replace(JOB, panel=panel)
+
+
+def trained(job: Job, **train_part: Any) -> Ran:
+    fixed = replace(job.spec.train, **train_part)
+    return train(dataclasses.replace(job, spec=replace(job.spec, train=fixed)), Hooks())
 
 
 def test_a_small_panel_is_its_own_sample() -> None:
@@ -42,18 +68,62 @@ def test_a_draw_depends_on_the_code_and_the_seed_alone() -> None:
     assert once != other
 
 
-def test_a_large_panel_goes_on_with_one_strategy_a_family(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_models_go_on_and_they_are_the_best() -> None:
+    ran = train(JOB, Hooks())
+    models = [one for one in ran.backtest.candidates if one.strategy]
+    losses = {
+        f"{trial.family}/{trial.strategy}": trial.loss
+        for trial in sorted(ran.trials, key=lambda trial: -(trial.loss or np.inf))
+    }
+    best = sorted(losses, key=lambda name: losses[name] or np.inf)[: screening.GO_ON]
+    assert [model.name for model in models] == best
+    assert sum(trial.chosen for trial in ran.trials) == screening.GO_ON
+    assert len(losses) > screening.GO_ON
+
+
+def test_a_large_panel_is_screened_on_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screening, "MOST", JOB.panel.info.rows // 2)
     shelf = Shelf()
     ran = train(JOB, Hooks(checkpoint=shelf))
     models = [one for one in ran.backtest.candidates if one.strategy]
-    assert sorted(model.family for model in models) == ["gradient_boosting", "linear_regression"]
-    for model in models:
-        mine = [trial for trial in ran.trials if trial.family == model.family and trial.loss]
-        best = min(mine, key=lambda trial: trial.loss or 0.0)
-        assert best.strategy == model.strategy
-        assert best.chosen
-    sampled = [frame for (name, _), frame in shelf.held.items() if "strategy-" in name]
+    assert len(models) == screening.GO_ON
     whole = shelf.held[models[0].name, 0]
+    sampled = [frame for (name, _), frame in shelf.held.items() if name.endswith(("/0", "/other"))]
     assert sampled
     assert all(frame.height < whole.height for frame in sampled)
+
+
+def test_a_spec_that_allows_two_models_screens_nothing() -> None:
+    ran = trained(JOB, search=False, scaling="series", families=("linear_regression",))
+    assert [trial.loss for trial in ran.trials] == [None, None]
+    assert all(trial.chosen for trial in ran.trials)
+
+
+def test_unscaled_rows_are_tried_of_trees_alone() -> None:
+    tried = {trial.family for trial in train(JOB, Hooks()).trials if not trial.scaled}
+    assert tried == {"gradient_boosting"}
+
+
+def test_columns_that_the_spec_names_are_screened() -> None:
+    ran = trained(parted(), families=("gradient_boosting",), partitions=("regiao",))
+    found = [trial for trial in ran.trials if trial.partition]
+    assert [trial.partition for trial in found] == ["regiao"]
+    assert all(trial.loss for trial in found)
+
+
+def test_a_large_panel_is_parted_by_columns_with_large_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = JOB.panel.info.rows
+    monkeypatch.setattr(screening, "MOST", rows // 2)
+    monkeypatch.setattr(families, "LARGE", rows // 2)
+    monkeypatch.setattr(candidates, "PART", rows // 4)
+    ran = trained(parted(), families=("gradient_boosting",))
+    models = [one for one in ran.backtest.candidates if one.strategy]
+    assert [model.partition for model in models] == ["regiao", ""]
+    assert ran.backtest.candidate("average").members == tuple(model.name for model in models)
+
+
+def test_a_column_that_is_no_series_column_cannot_part_models() -> None:
+    with pytest.raises(SpecError, match="nowhere"):
+        trained(JOB, partitions=("nowhere",))
