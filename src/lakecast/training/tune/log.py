@@ -30,6 +30,7 @@ _SLOT: Final = "slot"
 _LOSSES: Final = "losses"
 _SECONDS: Final = "seconds"
 _OUTCOME: Final = "outcome"
+_STATES: Final[dict[Outcome, str]] = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,13 +112,8 @@ class Log:
         from optuna.trial import TrialState
 
         run.trial.set_user_attr(_OUTCOME, outcome)
-        states = {
-            "complete": TrialState.COMPLETE,
-            "pruned": TrialState.PRUNED,
-            "failed": TrialState.FAIL,
-        }
         value = running_means(run.losses)[-1] if outcome == "complete" else None
-        self._study.tell(run.trial, value, state=states[outcome])
+        self._study.tell(run.trial, value, state=TrialState[_STATES[outcome]])
         self._saved()
 
     def resolved(self, ask: str) -> int | None:
@@ -131,11 +127,11 @@ class Log:
         self._saved()
 
     def _ended(self) -> list[optuna.trial.FrozenTrial]:
-        """Trials with an outcome, each slot once, by slot."""
+        """Trials that came to their end, each slot once, by slot."""
         found = {
             trial.user_attrs[_SLOT]: trial
             for trial in self._study.get_trials(deepcopy=False)
-            if _OUTCOME in trial.user_attrs and trial.state.is_finished()
+            if _has_ended(trial)
         }
         return [found[slot] for slot in sorted(found)]
 
@@ -197,11 +193,17 @@ def _bury(study: optuna.study.Study) -> dict[int, tuple[Values, tuple[float, ...
     left: dict[int, tuple[Values, tuple[float, ...]]] = {}
     for trial in study.get_trials(deepcopy=False):
         losses = tuple(trial.user_attrs.get(_LOSSES, ()))
-        if _OUTCOME not in trial.user_attrs and losses:
+        if losses and not _has_ended(trial):
             left[trial.user_attrs[_SLOT]] = (dict(trial.params), losses)
         if not trial.state.is_finished():
             study.tell(trial.number, state=TrialState.FAIL)
     return left
+
+
+def _has_ended(trial: optuna.trial.FrozenTrial) -> bool:
+    """Whether it has an outcome and was not killed, or buried, before it was told."""
+    outcome = trial.user_attrs.get(_OUTCOME)
+    return outcome is not None and trial.state.name == _STATES[outcome]
 
 
 def _tried(trial: optuna.trial.FrozenTrial) -> Tried:
