@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
 CELLS: Final = 16_000_000
 """Most groups x periods that are added up in one pass over the panel: 144 MB."""
+ROWS: Final = 1_000_000
+"""Rows of a block of groups, as of the panel's own."""
 
 
 def level_blocks(
     panel: PanelData, by_code: Hierarchy, cells: int = CELLS
-) -> Iterator[tuple[int, Block]]:
-    """(level, its groups as a block whose codes count from 0), level by level.
+) -> Iterator[tuple[int, tuple[Block, ...]]]:
+    """(level, its groups in blocks, codes counting from 0), level by level.
 
     `by_code` has a row for each series code. A period is null where no series of the group has a
     value, else the sum of those that have one. The panel is read once for the beginnings, and
@@ -39,7 +42,19 @@ def level_blocks(
         sums, known = _sums(panel, part, origin, periods)
         for place, level in enumerate(batch):
             of = part.part(place)
-            yield level, block_of(sums[of], known[of], begun[of], origin)
+            yield level, _blocks(sums[of], known[of], begun[of], origin)
+
+
+def _blocks(
+    sums: NDArray[np.float64], known: NDArray[np.bool_], first: NDArray[np.int64], origin: int
+) -> tuple[Block, ...]:
+    """Blocks of about `ROWS` rows of G groups."""
+    step = max(ROWS // max(sums.shape[1], 1), 1)
+    parts = [slice(start, start + step) for start in range(0, len(sums), step)]
+    blocks = [(part, block_of(sums[part], known[part], first[part], origin)) for part in parts]
+    return tuple(
+        replace(block, codes=(block.codes + part.start).astype(np.int32)) for part, block in blocks
+    )
 
 
 def tail_block(hierarchy: Hierarchy, state: State, periods: int) -> Block:

@@ -15,6 +15,7 @@ import numpy as np
 from lakecast.core import folds, metrics, nested
 from lakecast.core.classes import CLASSES
 from lakecast.training.backtest import Candidate, Forecasts
+from lakecast.training.hierarchy import mean_loss, stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lakecast.training.backtest import Backtest
+    from lakecast.training.hierarchy import Tree
 
 BEST: Final = "best"
 BY_CLASS: Final = "best by class"
@@ -55,18 +57,20 @@ class Policies:
     choice: Choice
 
 
-def with_policies(backtest: Backtest, pool: Sequence[str], metric: str) -> Policies:
+def with_policies(
+    backtest: Backtest, pool: Sequence[str], metric: str, tree: Tree | None = None
+) -> Policies:
     """Add `best`, `best by class` and `auto`, which choose among `pool`.
 
+    With a tree, what is best overall is best in the mean over its levels.
     Equal losses: the first of the pool. With a single window there is nothing to nest: the choice
     is made with that window, and the composites' figures are its own.
     """
-    everyone = _Ranking(backtest, tuple(pool), metric)
-    plans = {BEST: everyone.plan(nested.best), BY_CLASS: everyone.plan(nested.best_by_class)}
+    everyone = _Ranking(backtest, tuple(pool), metric, tree=tree)
+    plans = {BEST: everyone.overall(), BY_CLASS: everyone.plan(nested.best_by_class)}
     for name, plan in plans.items():
         backtest = _followed(backtest, Candidate(name=name, family=CHOICE, nested=True), plan, pool)
-    both = _Ranking(backtest, tuple(plans), metric, skip=1)
-    auto = both.plan(nested.best)
+    auto = _Ranking(backtest, tuple(plans), metric, skip=1, tree=tree).overall()
     chosen = Candidate(name=AUTO, family=CHOICE, nested=True)
     backtest = _followed(backtest, chosen, auto, list(plans))
     final = list(plans.values())[int(auto[-1, 0])][-1]
@@ -94,17 +98,48 @@ class _Ranking:
     pool: tuple[str, ...]
     metric: str
     skip: int = 0
+    tree: Tree | None = None
     seen: dict[tuple[str, int, int], NDArray[np.float64]] = field(default_factory=dict)
 
-    def plan(self, choose: Callable[[nested.Past], NDArray[np.int64]]) -> NDArray[np.int64]:
-        """[K + 1, Q] the choice for each window, and last the one with all windows known.
+    def overall(self) -> NDArray[np.int64]:
+        """The plan of whoever is best, in the mean over levels where there are any."""
+        tree = self.tree
+        if tree is None:
+            return self.plan(nested.best)
+        return self._plan(lambda past: self._least(tree, past))
 
-        Window 0, of which nothing is known before, borrows the choice of the next.
-        """
+    def plan(self, choose: Callable[[nested.Past], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """[K + 1, Q] the choice for each window, and last the one with all windows known."""
+        return self._plan(lambda past: choose(self._past(past)))
+
+    def _plan(
+        self, choose: Callable[[Sequence[folds.Fold]], NDArray[np.int64]]
+    ) -> NDArray[np.int64]:
+        """Window 0, of which nothing is known before, borrows the choice of the next."""
         held = self.backtest.folds
         pasts = [*(self.backtest.past(fold) for fold in held[1:]), held]
-        rows = [choose(self._past(past[self.skip :])) for past in pasts]
+        rows = [choose(past[self.skip :]) for past in pasts]
         return np.stack([rows[0], *rows])
+
+    def _least(self, tree: Tree, past: Sequence[folds.Fold]) -> NDArray[np.int64]:
+        """[Q] the candidate with the least mean over levels; the first without a past."""
+        losses = [
+            mean_loss(
+                self.metric, np.stack([self._levels(tree, name, fold) for fold in past]).sum(0)
+            )
+            if past
+            else np.nan
+            for name in self.pool
+        ]
+        chosen = 0 if np.isnan(losses).all() else int(np.nanargmin(losses))
+        return np.full(len(CLASSES), chosen, np.int64)
+
+    def _levels(self, tree: Tree, name: str, fold: folds.Fold) -> NDArray[np.float64]:
+        """[L + 1, 15], as `hierarchy.stats` gives it."""
+        key = (f"levels of {name}", fold.window.index, int(np.isnan(fold.scored).sum()))
+        if key not in self.seen:
+            self.seen[key] = stats(tree, fold, self.backtest.of(name, fold))
+        return self.seen[key]
 
     def _past(self, past: Sequence[folds.Fold]) -> nested.Past:
         size, width = len(CLASSES), len(metrics.STATS)

@@ -91,23 +91,40 @@ def by_code(series: pl.DataFrame, levels: Sequence[Sequence[str]]) -> Hierarchy:
     return replace(found, of=of)
 
 
+def tree_of(
+    panel: PanelData, series: pl.DataFrame, held: Sequence[Fold], spec: Spec
+) -> Tree | None:
+    """The levels that the spec asks for, over the folds; None where it asks for none.
+
+    `series` has `series_code`, the series columns and the statics.
+    """
+    asked = levels_of(spec)
+    if not asked:
+        return None
+    own = spec.hierarchy.method != "bottom_up"
+    return grow(panel, by_code(series, asked), held, own=own)
+
+
 def grow(panel: PanelData, hierarchy: Hierarchy, held: Sequence[Fold], *, own: bool) -> Tree:
     """The levels of a panel in the folds; `own`: with the levels' own forecasts."""
     horizon = held[0].actual.shape[1]
     bases = [np.full((hierarchy.groups, horizon), np.nan) for _ in held]
     tiers: list[tuple[Fold, ...]] = []
-    for level, block in level_blocks(panel, hierarchy):
-        tiers.append(tuple(_tier(hierarchy, level, block, fold, panel.info) for fold in held))
+    for level, blocks in level_blocks(panel, hierarchy):
+        tiers.append(tuple(_tier(hierarchy, level, blocks, fold, panel.info) for fold in held))
         for fold, base, tier in zip(held, bases if own else (), tiers[-1], strict=False):
-            part = base[hierarchy.part(level)]
-            part[tier.codes] = own_forecasts(block, fold.window.cutoff, horizon, panel.info)
+            cutoff = fold.window.cutoff
+            made = [own_forecasts(block, cutoff, horizon, panel.info) for block in blocks]
+            base[hierarchy.part(level)][tier.codes] = np.concatenate(made)
     return Tree(by_code=hierarchy, tiers=tuple(tiers), own=tuple(bases))
 
 
-def _tier(hierarchy: Hierarchy, level: int, block: Block, fold: Fold, info: PanelInfo) -> Fold:
+def _tier(
+    hierarchy: Hierarchy, level: int, blocks: Sequence[Block], fold: Fold, info: PanelInfo
+) -> Fold:
     """A level in a fold: groups are of one demand class, and weigh what their series do."""
     shape = folds.Shape(fold.actual.shape[1], info.season, fold.gap)
-    found = folds.fold([block], fold.window, shape)
+    found = folds.fold(blocks, fold.window, shape)
     weight = None
     if fold.weight is not None:
         one = hierarchy.only([level]).take(fold.codes)
@@ -120,6 +137,14 @@ def stats(tree: Tree, fold: Fold, values: NDArray[np.float64]) -> NDArray[np.flo
     levels = zip(tree.folds(fold), tree.compared(fold, values), strict=True)
     every = [*(folds.totals(tier, sums) for tier, sums in levels), folds.totals(fold, values)]
     return np.stack([np.append(each.sum(axis=0), (each[:, 0] > 0).sum()) for each in every])
+
+
+def mean_metric(held: Sequence[Fold]) -> str:
+    """What is averaged over levels: rmsse, or wape where no series has a seasonal difference.
+
+    Others say nothing of levels of any size, or reward forecasting nothing.
+    """
+    return "rmsse" if folds.judged_by(held, "rmsse") == "rmsse" else "wape"
 
 
 def mean_loss(metric: str, stats: NDArray[np.float64]) -> float:

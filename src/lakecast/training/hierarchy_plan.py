@@ -7,32 +7,24 @@ without looking ahead. See `core.hierarchy` for the methods.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lakecast.core import folds
 from lakecast.core import hierarchy as trees
 from lakecast.models.levels import METHODS, weights
 from lakecast.training.backtest import Backtest, Forecasts
-from lakecast.training.hierarchy import by_code, grow, levels_of, mean_loss, stats
+from lakecast.training.hierarchy import mean_loss, mean_metric, stats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import polars as pl
     from numpy.typing import NDArray
 
-    from lakecast.core.block import PanelData
     from lakecast.core.folds import Fold
     from lakecast.models.levels import Method
     from lakecast.spec.model import Spec
     from lakecast.training.hierarchy import Tree
-
-    Of = tuple[Backtest, str]
-
-_FREE: Final = frozenset({"rmsse", "mase", "wape", "smape"})
-"""Metrics whose mean over levels of any size says something."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -90,10 +82,8 @@ class _Court:
 
     @property
     def metric(self) -> str:
-        """The gate's where its mean over levels says something, else rmsse; wape without scales."""
-        wanted = self.spec.gate.metric if self.spec.gate.metric in _FREE else "rmsse"
-        found = folds.judged_by(self.backtest.folds, wanted)
-        return found if found in _FREE else "wape"
+        """What is averaged over levels."""
+        return mean_metric(self.backtest.folds)
 
     def best(self, methods: Sequence[Method], past: Sequence[Fold]) -> Method:
         """The one with the least loss so far; the first of equals, and of those never tried."""
@@ -181,17 +171,8 @@ class Above:
         )
 
 
-def above(panel: PanelData, series: pl.DataFrame, candidate: Of, spec: Spec) -> Above | None:
-    """The levels that the spec asks for, over a candidate; None where it asks for none.
-
-    `series` has `series_code`, the series columns and the statics.
-    """
-    asked = levels_of(spec)
-    if not asked:
-        return None
-    backtest, name = candidate
-    own = spec.hierarchy.method != "bottom_up"
-    tree = grow(panel, by_code(series, asked), backtest.folds, own=own)
+def above(tree: Tree, backtest: Backtest, name: str, spec: Spec) -> Above:
+    """The levels over a candidate."""
     plan = make_plan(tree, backtest, name, spec)
     held = _planned(_Court(tree, backtest, name, spec), plan)
     return Above(name=name, tree=tree, plan=plan, held=held)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakecast.core.gate import Verdict
     from lakecast.spec.model import Gate
     from lakecast.training.backtest import Backtest
+    from lakecast.training.hierarchy import Tree
 
 INCUMBENT: Final = "champion"
 Kind = Literal["first", "refresh", "replacement", "baseline", "kept"]
@@ -65,27 +66,39 @@ class Decision:
 
 
 def select(
-    backtest: Backtest, rule: Gate, *, seed: int, incumbent: Choice | None = None
+    backtest: Backtest,
+    rule: Gate,
+    *,
+    seed: int,
+    incumbent: Choice | None = None,
+    tree: Tree | None = None,
 ) -> Decision:
     """Decide between the candidates of a backtest.
 
-    `incumbent` is the champion's recipe in names of this backtest's candidates.
+    `incumbent` is the champion's recipe in names of this backtest's candidates. With a `tree` of
+    levels above the series, and rmsse, candidates are chosen by its mean over levels; the gate
+    judges the series, which can be drawn from.
     """
     metric = judged_by(backtest.scored, rule.metric)
     judged = msgspec.structs.replace(rule, metric=metric)
     pool = [one.name for one in backtest.candidates if not one.incumbent]
-    policies = with_policies(backtest, pool, metric)
+    policies = with_policies(backtest, pool, metric, tree if metric == "rmsse" else None)
     court = _Court(policies.backtest, judged, seed)
     if incumbent is None:
         found = _first(court, policies.choice)
     else:
         found = _against(court, policies.choice, incumbent)
-    return replace(found, notes=tuple(_notes(backtest, rule.metric, metric)))
+    return replace(found, notes=tuple(_notes(backtest, rule, metric)))
 
 
-def _notes(backtest: Backtest, wanted: str, metric: str) -> Iterator[str]:
-    if metric != wanted:
-        yield f"judged by {metric}: no series has a seasonal difference, so {wanted} is undefined"
+def _notes(backtest: Backtest, rule: Gate, metric: str) -> Iterator[str]:
+    if metric != rule.metric:
+        yield (
+            f"judged by {metric}: no series has a seasonal difference, so {rule.metric} is "
+            "undefined"
+        )
+    elif metric in {"rmsse", "mase"} and rule.weight != "equal":
+        yield f"{metric} weighs each series by its {rule.weight} over one horizon"
     if len(backtest.folds) == 1:
         yield "one window only: the choice is scored on the window that made it"
     elif not backtest.nested:

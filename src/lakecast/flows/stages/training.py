@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lakecast.flows.context import Context
     from lakecast.flows.tuned import Tuned
     from lakecast.lake.lake_panel import LakePanel
+    from lakecast.training.hierarchy import Tree
     from lakecast.training.hierarchy_plan import Above
     from lakecast.training.leaderboard import Segment
     from lakecast.training.select import Decision
@@ -86,15 +87,25 @@ class Training:
         """What the gate says."""
         from lakecast.training.train import decide
 
-        return decide(self.job, self.ran)
+        return decide(self.job, self.ran, self.tree)
+
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The levels above the series in the backtest's windows; None where there are none."""
+        from lakecast.training.hierarchy import tree_of
+
+        folds = self.ran.backtest.folds
+        return tree_of(self.panel, self.panel.series, folds, self.context.spec)
 
     @cached_property
     def above(self) -> Above | None:
-        """The levels above the series, over whoever forecasts now; None where there are none."""
+        """How whoever forecasts now forecasts the levels; None where there are none."""
         from lakecast.training.hierarchy_plan import above
 
+        if self.tree is None:
+            return None
         decision, spec = self.decision, self.context.spec
-        return above(self.panel, self.panel.series, (decision.backtest, decision.champion), spec)
+        return above(self.tree, decision.backtest, decision.champion, spec)
 
     @cached_property
     def scores(self) -> pl.DataFrame:
