@@ -15,11 +15,11 @@ Stage = Literal["panel", "features", "tune", "train", "select", "forecast", "rep
 
 CODE: Final[dict[Stage, int]] = {
     "panel": 2,
-    "features": 1,
+    "features": 2,
     "tune": 1,
-    "train": 2,
+    "train": 3,
     "select": 1,
-    "forecast": 2,
+    "forecast": 3,
     "report": 2,
 }
 """Raised by hand when a stage's code computes something else from the same inputs."""

@@ -1,18 +1,12 @@
-"""The kernels: every windowed feature of every series of a block in one call, without the GIL.
+"""The kernels of what is not a sum or an extreme over a window, without the GIL.
 
-A rolling statistic depends on the values in its window alone. Positions are cut into stretches
-of one window, aligned on the *ordinal*: a window is then a suffix of one stretch and a prefix of
-the next, each accumulated in float64 from their common border outwards (van Herk 1992, Gil and
-Werman 1993). Nothing is ever subtracted, so nothing outlives its window, at a constant cost a
-value; and as the alignment does not depend on where the array begins, a whole series and its last
-values give the same bits. Squares are taken relative to a value inside the window, so that a
-constant window has a standard deviation of exactly 0.
+Lags, differences, quantiles and folds of every series of a block are written in one call; rolling
+and seasonal statistics are those of `windows`. Folds (expanding and exponentially weighted
+statistics) are three float64 numbers stepped from the first value to the last; a state holds them
+for everything older than its values.
 
-Folds (expanding and exponentially weighted statistics) are three float64 numbers stepped from the
-first value to the last; a state holds them for everything older than its values.
-
-All of it is one file, as numba's cache looks at the file of the function called only: a kernel
-imported from elsewhere would go stale unseen.
+What one kernel calls is in its file, as numba's cache looks at the file of the function called
+only: a kernel imported from elsewhere would go stale unseen.
 """
 
 from __future__ import annotations
@@ -28,12 +22,8 @@ if TYPE_CHECKING:
 OP, COLUMN, LAG, WINDOW, SEASON, NEED, SLOT = range(7)
 """Columns of a program's whole numbers; `SEASON` of a fold is its place in `FOLDS`."""
 
-OPS: Final = (
-    "lag", "difference", "mean", "trend", "ratio", "std", "min", "max", "quantile",
-    "seasonal_mean", "seasonal_std", "seasonal_min", "seasonal_max", "fold",
-)  # fmt: skip
-_MEAN, _TREND, _RATIO, _STD, _MIN, _MAX, _QUANTILE, _SEASONAL = range(2, 10)
-_FOLD = len(OPS) - 1
+OPS: Final = ("lag", "difference", "quantile", "fold")
+_LAG, _DIFFERENCE, _QUANTILE, _FOLD = range(4)
 
 FOLDS: Final = ("mean", "std", "min", "max", "abs", "ewm_mean", "ewm_std")
 _F_MEAN, _F_STD, _F_MIN, _F_MAX, _F_ABS, _F_EWM_MEAN, _F_EWM_STD = range(7)
@@ -81,7 +71,7 @@ def run(values, span, program, older, out):  # type: ignore[no-untyped-def]
     widest = 1
     for k in range(whole.shape[0]):
         widest = max(widest, whole[k, WINDOW])
-    scratch = np.empty((3, widest + 1))
+    held = np.empty(widest + 1)
     for s in range(span.starts.shape[0]):
         y = values[span.starts[s] : span.starts[s] + span.ends[s]]
         rows = span.ends[s] - span.begins[s]
@@ -89,15 +79,18 @@ def run(values, span, program, older, out):  # type: ignore[no-untyped-def]
             column = out[whole[k, COLUMN], span.outs[s] : span.outs[s] + rows]
             first = span.begins[s] - whole[k, LAG]
             empty = min(max(-first, 0), rows)
-            for i in range(empty):
-                column[i] = np.nan
-            where = (max(first, 0), span.ends[s] - whole[k, LAG], span.origins[s])
+            _set(column[:empty], np.nan)
+            if empty == rows:
+                continue
+            where = (max(first, 0), span.ends[s] - whole[k, LAG])
             if whole[k, OP] == _FOLD:
-                _fold(
-                    y, where, (whole[k, SEASON], real[k]), older[s, whole[k, SLOT]], column[empty:]
-                )
+                fold = (whole[k, SEASON], real[k])
+                _fold(y, where, fold, older[s, whole[k, SLOT]], column[empty:])
+            elif whole[k, OP] == _QUANTILE:
+                how = (whole[k, WINDOW], whole[k, NEED], real[k])
+                _quantile(y, where, how, held, column[empty:])
             else:
-                _fill(y, where, (whole[k], real[k]), scratch, column[empty:])
+                _lagged(y, where, whole[k, SEASON] * whole[k, OP], column[empty:])
 
 
 @_compiled
@@ -134,175 +127,54 @@ def gather(table, groups, span, lag, out):  # type: ignore[no-untyped-def]
     """
     values, base = table
     for s in range(span.starts.shape[0]):
-        shift = span.origins[s] - lag - base
-        group = groups[s]
-        known = 0 <= group < values.shape[0]
-        for i in range(span.begins[s], span.ends[s]):
-            inside = known and 0 <= shift + i < values.shape[1]
-            out[span.outs[s] + i - span.begins[s]] = values[group, shift + i] if inside else np.nan
+        rows, group = span.ends[s] - span.begins[s], groups[s]
+        column = out[span.outs[s] : span.outs[s] + rows]
+        first = span.origins[s] + span.begins[s] - lag - base
+        if group < 0 or group >= values.shape[0]:
+            _set(column, np.nan)
+            continue
+        low = min(max(-first, 0), rows)
+        high = max(min(values.shape[1] - first, rows), low)
+        _set(column[:low], np.nan)
+        _copy(values[group, first + low : first + high], column[low:high])
+        _set(column[high:], np.nan)
 
 
 @_compiled
-def _fill(y, where, what, scratch, out):  # type: ignore[no-untyped-def]
-    whole, real = what
-    op, window, need = whole[OP], whole[WINDOW], whole[NEED]
-    if op < _MEAN:
-        _lagged(y, where, whole[SEASON] * op, out)
-    elif op < _STD:
-        _mean(y, where, (window, need, op), scratch, out)
-    elif op == _STD:
-        _std(y, where, (window, need), scratch, out)
-    elif op < _QUANTILE:
-        _extreme(y, where, (window, need, 1.0 if op == _MIN else -1.0), scratch, out)
-    elif op == _QUANTILE:
-        _quantile(y, where, (window, need, real), scratch[0], out)
-    else:
-        _seasonal(y, where, (window, need, op - _SEASONAL), whole[SEASON], out)
+def spread(values, span, out):  # type: ignore[no-untyped-def]
+    """Write to `out` [rows] the value of each row's series."""
+    for s in range(span.starts.shape[0]):
+        rows = span.ends[s] - span.begins[s]
+        _set(out[span.outs[s] : span.outs[s] + rows], values[s])
+
+
+@_compiled
+def _copy(a, out):  # type: ignore[no-untyped-def]
+    for i in range(out.shape[0]):
+        out[i] = a[i]
+
+
+@_compiled
+def _set(out, value):  # type: ignore[no-untyped-def]
+    for i in range(out.shape[0]):
+        out[i] = value
 
 
 @_compiled
 def _lagged(y, where, back, out):  # type: ignore[no-untyped-def]
     """y[p], less y[p - back] where `back` is not 0."""
-    first, last, _ = where
+    first, last = where
+    if back == 0:
+        _copy(y[first:last], out)
+        return
     for p in range(first, last):
-        if back == 0:
-            out[p - first] = y[p]
-        else:
-            out[p - first] = y[p] - y[p - back] if p >= back else np.nan
-
-
-@_compiled
-def _suffix_sums(y, border, window, scratch):  # type: ignore[no-untyped-def]
-    """scratch[0][j], [1][j]: sum and count of y[border - window + j : border]."""
-    total, count = 0.0, 0.0
-    scratch[0, window] = scratch[1, window] = 0.0
-    for j in range(window - 1, -1, -1):
-        p = border - window + j
-        if p >= 0 and not np.isnan(y[p]):
-            total += y[p]
-            count += 1.0
-        scratch[0, j] = total
-        scratch[1, j] = count
-
-
-@_compiled
-def _mean(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
-    first, last, origin = where
-    window, need, op = how
-    border = first - (origin + first) % window
-    _suffix_sums(y, border, window, scratch)
-    total, count = 0.0, 0.0
-    for p in range(max(border, 0), last):
-        if p == border + window:
-            _suffix_sums(y, p, window, scratch)
-            border, total, count = p, 0.0, 0.0
-        if not np.isnan(y[p]):
-            total += y[p]
-            count += 1.0
-        if p >= first:
-            n = count + scratch[1, p - border + 1]
-            mean = (total + scratch[0, p - border + 1]) / n if n >= need else np.nan
-            out[p - first] = _shape(op, y[p], mean)
-
-
-@_compiled
-def _shape(op, value, mean):  # type: ignore[no-untyped-def]
-    if op == _MEAN:
-        return mean
-    if op == _TREND:
-        return value - mean
-    return value / mean if mean != 0.0 else np.nan
-
-
-@_compiled
-def _suffix_squares(y, border, window, scratch):  # type: ignore[no-untyped-def]
-    """As `_suffix_sums` for count, sum and squares relative to the pivot, which is returned."""
-    pivot, count, total, squares = 0.0, 0.0, 0.0, 0.0
-    scratch[0, window] = scratch[1, window] = scratch[2, window] = 0.0
-    for j in range(window - 1, -1, -1):
-        p = border - window + j
-        if p >= 0 and not np.isnan(y[p]):
-            if count == 0.0:
-                pivot = np.float64(y[p])
-            d = y[p] - pivot
-            count, total, squares = count + 1.0, total + d, squares + d * d
-        scratch[0, j], scratch[1, j], scratch[2, j] = count, total, squares
-    return pivot
-
-
-@_compiled
-def _std(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
-    first, last, origin = where
-    window, need = how
-    border = first - (origin + first) % window
-    left = _suffix_squares(y, border, window, scratch)
-    right, count, total, squares = 0.0, 0.0, 0.0, 0.0
-    for p in range(max(border, 0), last):
-        if p == border + window:
-            left = _suffix_squares(y, p, window, scratch)
-            border, count, total, squares = p, 0.0, 0.0, 0.0
-        if not np.isnan(y[p]):
-            if count == 0.0:
-                right = np.float64(y[p])
-            d = y[p] - right
-            count, total, squares = count + 1.0, total + d, squares + d * d
-        if p >= first:
-            j = p - border + 1
-            older = (scratch[0, j], scratch[1, j], scratch[2, j])
-            n, spread = _joined(older, (count, total, squares), left - right)
-            out[p - first] = np.sqrt(spread / (n - 1.0)) if n >= need else np.nan
-
-
-@_compiled
-def _joined(a, b, shift):  # type: ignore[no-untyped-def]
-    """Count and sum of squared deviations of two (count, sum, squares), pivots `shift` apart."""
-    n, total, squares = a
-    if b[0] > 0.0:
-        if n > 0.0:
-            squares += 2.0 * shift * total + n * shift * shift
-            total += n * shift
-        n, total, squares = n + b[0], total + b[1], squares + b[2]
-    return n, max(squares - total * total / n, 0.0) if n > 0.0 else 0.0
-
-
-@_compiled
-def _suffix_extremes(y, border, how, scratch):  # type: ignore[no-untyped-def]
-    window, sign = how
-    low, count = np.inf, 0.0
-    scratch[0, window], scratch[1, window] = np.inf, 0.0
-    for j in range(window - 1, -1, -1):
-        p = border - window + j
-        if p >= 0 and not np.isnan(y[p]):
-            low = min(low, sign * y[p])
-            count += 1.0
-        scratch[0, j], scratch[1, j] = low, count
-
-
-@_compiled
-def _extreme(y, where, how, scratch, out):  # type: ignore[no-untyped-def]
-    """The minimum (sign 1) or the maximum (sign -1)."""
-    first, last, origin = where
-    window, need, sign = how
-    border = first - (origin + first) % window
-    _suffix_extremes(y, border, (window, sign), scratch)
-    low, count = np.inf, 0.0
-    for p in range(max(border, 0), last):
-        if p == border + window:
-            _suffix_extremes(y, p, (window, sign), scratch)
-            border, low, count = p, np.inf, 0.0
-        if not np.isnan(y[p]):
-            low = min(low, sign * y[p])
-            count += 1.0
-        if p >= first:
-            j = p - border + 1
-            enough = count + scratch[1, j] >= need
-            out[p - first] = sign * min(low, scratch[0, j]) if enough else np.nan
+        out[p - first] = y[p] - y[p - back] if p >= back else np.nan
 
 
 @_compiled
 def _quantile(y, where, how, held, out):  # type: ignore[no-untyped-def]
     """Linear interpolation between order statistics, over a sorted copy of the window."""
-    first, last, _ = where
+    first, last = where
     window, need, level = how
     oldest = max(first - window + 1, 0)
     n = 0
@@ -345,37 +217,8 @@ def _between(held, n, level):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _seasonal(y, where, how, season, out):  # type: ignore[no-untyped-def]
-    """Statistics of y[p], y[p - season], ...; `how` is (window, need, statistic)."""
-    first, last, _ = where
-    window, need, stat = how
-    for p in range(first, last):
-        pivot, n, total, squares = 0.0, 0.0, 0.0, 0.0
-        low, high = np.inf, -np.inf
-        for q in range(p, max(p - season * window, -1), -season):
-            if not np.isnan(y[q]):
-                if n == 0.0:
-                    pivot = np.float64(y[q])
-                d = y[q] - pivot
-                n, total, squares = n + 1.0, total + d, squares + d * d
-                low, high = min(low, y[q]), max(high, y[q])
-        value = _chosen(stat, pivot, (n, total, squares), (low, high)) if n >= need else np.nan
-        out[p - first] = value
-
-
-@_compiled
-def _chosen(stat, pivot, sums, ends):  # type: ignore[no-untyped-def]
-    n, total, squares = sums
-    if stat == 0:
-        return pivot + total / n
-    if stat == 1:
-        return np.sqrt(max(squares - total * total / n, 0.0) / (n - 1.0))
-    return ends[stat - 2]
-
-
-@_compiled
 def _fold(y, where, how, older, out):  # type: ignore[no-untyped-def]
-    first, last, _ = where
+    first, last = where
     state = (older[0], older[1], older[2])
     for p in range(last):
         state = _step(how, state, y[p])

@@ -59,10 +59,30 @@ def matrix(fitted: FittedPlan, block: Block, *, start: int | None = None) -> Mat
 
     Rows are sorted by series, then time.
     """
+    sources, span = _of_block(fitted, block, start)
+    return _computed(fitted, sources, span)
+
+
+def fill(
+    fitted: FittedPlan, block: Block, out: NDArray[np.float32], at: int, *, start: int | None = None
+) -> int:
+    """Write what `matrix` gives to the columns of `out` from row `at` on; the number of rows.
+
+    `out` is [F + 1, n] float32, row-major: a feature a row, the scale last; [F, n] leaves the
+    scale out. Blocks may be written to one array from several threads, and an array reused.
+    """
+    sources, span = _of_block(fitted, block, start, at)
+    _write(fitted, sources, span, out)
+    return int((span.ends - span.begins).sum())
+
+
+def _of_block(
+    fitted: FittedPlan, block: Block, start: int | None, at: int = 0
+) -> tuple[_Sources, Span]:
     origins = block.first.astype(np.int64)
     begins = np.zeros_like(origins) if start is None else np.maximum(start - origins, 0)
     ends = block.lengths
-    span = _span((block.starts[:-1], np.minimum(begins, ends), ends, origins))
+    span = _span((block.starts[:-1], np.minimum(begins, ends), ends, origins), at)
     folds = folds_of([fitted.plan])
     sources = _Sources(
         {"": block.target, **block.covariates},
@@ -71,7 +91,7 @@ def matrix(fitted: FittedPlan, block: Block, *, start: int | None = None) -> Mat
         np.zeros((block.codes.size, len(folds), 3)),
         (int(origins.min(initial=0)), int((origins + ends).max(initial=1)) - 1),
     )
-    return _computed(fitted, sources, span)
+    return sources, span
 
 
 class Cursor:
@@ -176,30 +196,38 @@ def _extended(
     return wide
 
 
-def _span(held: tuple[NDArray[np.int64], ...]) -> Span:
+def _span(held: tuple[NDArray[np.int64], ...], at: int = 0) -> Span:
     from lakecast.core.features import kernel
 
     starts, begins, ends, origins = held
-    outs = np.concatenate([[0], np.cumsum(ends - begins)[:-1]]).astype(np.int64)
+    outs = at + np.concatenate([[0], np.cumsum(ends - begins)[:-1]]).astype(np.int64)
     return kernel.Span(frozen(starts), frozen(begins), frozen(ends), frozen(origins), frozen(outs))
 
 
 def _computed(fitted: FittedPlan, sources: _Sources, span: Span) -> Matrix:
-    from lakecast.core.features import kernel
-
     size = len(fitted.columns)
     out = np.empty((size + 1, int((span.ends - span.begins).sum())), np.float32)
+    _write(fitted, sources, span, out)
+    return out[:size].T, out[size]
+
+
+def _write(fitted: FittedPlan, sources: _Sources, span: Span, out: NDArray[np.float32]) -> None:
+    from lakecast.core.features import kernel, windows
+
     older = frozen(sources.older)
-    for name, program in programs(fitted.plan, sources.folds).items():
-        kernel.run(frozen(sources.arrays[name]), span, program, older, out)
+    scaled = out.shape[0] > len(fitted.columns)
+    for name, program in programs(fitted.plan, sources.folds, scaled=scaled).items():
+        values = frozen(sources.arrays[name])
+        kernel.run(values, span, program.steps, older, out)
+        if program.windows.size:
+            windows.run(values, span, program.windows, out)
     for index, column in enumerate(fitted.columns):
         if column.feature.op in {"static", "encoded"}:
             values = _per_series(fitted, column, sources.statics[column.feature.source])
-            out[index] = np.repeat(values, span.ends - span.begins)
+            kernel.spread(frozen(values), span, out[index])
         elif column.feature.op in {"calendar", "pooled"}:
             table, groups = _table(fitted, column.feature, sources)
             kernel.gather(table, groups, span, column.feature.lag, out[index])
-    return out[:size].T, out[size]
 
 
 def _per_series(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lakecast.core.features.kernel import Folds, Program
+    from lakecast.core.features.kernel import Folds
+    from lakecast.core.features.kernel import Program as Steps
 
 T = TypeVar("T", bound=np.generic)
 
@@ -22,6 +24,16 @@ Fold = tuple[str, float]
 """A running statistic of the target: its name in `kernel.FOLDS`, and the alpha of an ewm."""
 
 SCALE: Fold = ("abs", 0.0)
+_KINDS: Final = {"min": 1, "max": 2}
+"""Windows of sums come first, then those of minima, then those of maxima."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """What to compute of one source: by `kernel.run`, and by `windows.run` (int64 [C, 6])."""
+
+    steps: Steps
+    windows: NDArray[np.int64]
 
 
 def frozen(values: NDArray[T]) -> NDArray[T]:
@@ -52,13 +64,13 @@ def packed(folds: tuple[Fold, ...]) -> Folds:
 
 
 @lru_cache(maxsize=64)
-def programs(plan: FeaturePlan, folds: tuple[Fold, ...]) -> dict[str, Program]:
+def programs(plan: FeaturePlan, folds: tuple[Fold, ...], *, scaled: bool) -> dict[str, Program]:
     """What to compute of each source ("": the target), with `folds` at hand.
 
-    Row F of the output, after the plan's F columns, is the scale.
+    Where `scaled`, row F of the output, after the plan's F columns, is the scale.
     """
     scale = Column("", feature=Feature("fold", lag=plan.lead, stat=SCALE[0]))
-    numbered = list(enumerate((*plan.columns, scale)))
+    numbered = list(enumerate((*plan.columns, scale) if scaled else plan.columns))
     return {
         source: _program([(i, c.feature) for i, c in numbered if _reads(c, source)], folds)
         for source in ("", *plan.covariates)
@@ -73,27 +85,44 @@ def _reads(column: Column, source: str) -> bool:
 def _program(features: list[tuple[int, Feature]], folds: tuple[Fold, ...]) -> Program:
     from lakecast.core.features import kernel
 
-    whole = np.array([_whole(index, feature, folds) for index, feature in features], np.int64)
-    return kernel.Program(whole, np.array([f.value for _, f in features], np.float64))
+    windowed = sorted((pair for pair in features if _is_window(pair[1])), key=_place)
+    steps = [pair for pair in features if not _is_window(pair[1])]
+    whole = [_step(column, feature, folds) for column, feature in steps]
+    real = np.array([feature.value for _, feature in steps], np.float64)
+    return Program(
+        kernel.Program(_table(whole, 7), real),
+        frozen(_table([_window(column, feature) for column, feature in windowed], 6)),
+    )
 
 
-def _whole(column: int, feature: Feature, folds: tuple[Fold, ...]) -> tuple[int, ...]:
+def _table(rows: list[tuple[int, ...]], width: int) -> NDArray[np.int64]:
+    return np.array(rows, np.int64).reshape(-1, width)
+
+
+def _is_window(feature: Feature) -> bool:
+    return feature.op in {"rolling", "seasonal"} and feature.stat != "quantile"
+
+
+def _place(pair: tuple[int, Feature]) -> tuple[int, int, int]:
+    """Where `windows.run` wants a column: its kind, its stride, its window."""
+    feature = pair[1]
+    return _KINDS.get(feature.stat, 0), feature.season, feature.window
+
+
+def _window(column: int, feature: Feature) -> tuple[int, ...]:
+    from lakecast.core.features import windows
+
+    need = max(feature.need, 2) if feature.stat == "std" else feature.need
+    op = windows.OPS.index(feature.stat)
+    return (op, column, feature.lag, feature.window, feature.season, need)
+
+
+def _step(column: int, feature: Feature, folds: tuple[Fold, ...]) -> tuple[int, ...]:
     from lakecast.core.features import kernel
 
-    season, slot, need = feature.season, 0, feature.need
+    season, slot = feature.season, 0
     if feature.op == "fold":
         season = kernel.FOLDS.index(feature.stat)
         slot = folds.index((feature.stat, feature.value))
-    if feature.stat == "std":
-        need = max(need, 2)
-    return (_code(feature), column, feature.lag, feature.window, season, need, slot)
-
-
-def _code(feature: Feature) -> int:
-    from lakecast.core.features import kernel
-
-    name = {
-        "rolling": feature.stat,
-        "seasonal": f"seasonal_{feature.stat}",
-    }.get(feature.op, feature.op)
-    return kernel.OPS.index(name)
+    op = kernel.OPS.index("quantile" if feature.op == "rolling" else feature.op)
+    return (op, column, feature.lag, feature.window, season, feature.need, slot)
