@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
-from lakecast.columns import ACTUAL, CANDIDATE, FORECAST, HORIZON
+from lakecast.columns import ACTUAL, CANDIDATE, FORECAST, HORIZON, LEVEL
 from lakecast.errors import LakecastError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ BY_HORIZON: Final = pl.Schema({CANDIDATE: pl.String(), HORIZON: pl.Int32()})
 BY_SEGMENT: Final = pl.Schema(
     {CANDIDATE: pl.String(), "segment": pl.String(), "value": pl.String(), "series": pl.Int64()}
 )
+LEVELS: Final = pl.Schema({LEVEL: pl.String(), "groups": pl.Int64(), "method": pl.String()})
 FINDINGS: Final = pl.Schema(
     {"kind": pl.String(), "series": pl.String(), "detail": pl.String(), "count": pl.Int64()}
 )
@@ -145,6 +146,7 @@ class ReportData:
 
     `history` holds the series columns, time and target; `backtest` the champion's forecasts in
     its windows (columns of the table `backtest`; rows of other candidates are left out here);
+    `levels` a row a level, last the series, with the champion's figures;
     `forecasts` the columns of the table; `held_back` the series columns, time and `actual` of
     periods that no model saw. Only `history` may be large: it is read once or twice, lazily.
     """
@@ -158,6 +160,7 @@ class ReportData:
     leaderboard: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LEADERBOARD))
     by_horizon: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BY_HORIZON))
     by_segment: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BY_SEGMENT))
+    levels: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LEVELS))
     money: Money | None = None
     history: pl.LazyFrame | None = None
     backtest: pl.DataFrame | None = None
@@ -174,6 +177,7 @@ class ReportData:
         _need(self.leaderboard, "leaderboard", (CANDIDATE, "family"))
         _need(self.by_horizon, "by_horizon", tuple(BY_HORIZON))
         _need(self.by_segment, "by_segment", (CANDIDATE, "segment", "value"))
+        _need(self.levels, "levels", tuple(LEVELS))
         _need(self.findings, "findings", tuple(FINDINGS))
         _need(self.importances, "importances", tuple(IMPORTANCES))
         _need(self.backtest, "backtest", (*keys, HORIZON, FORECAST, ACTUAL))

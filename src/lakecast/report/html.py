@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from lakecast.report import charts, ledger, story, tables, words
+from lakecast.report import charts, ledger, levels, story, tables, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +48,8 @@ def _context(data: ReportData, curves: Mapping[str, Any]) -> dict[str, Any]:
         "metrics": [words.METRICS[name] for name in tables.known_metrics(data.leaderboard)],
         "horizons": tables.horizons(data, charts.lines_of(data)),
         "segments": tables.segments(data),
+        "levels": levels.levels(data),
+        "reconciled": levels.reconciled(data),
         "money": tables.money(data, data.money) if data.money else None,
         "importances": tables.importances(data.importances),
         "loads": ledger.loads(data.loads),

@@ -24,6 +24,7 @@ from lakecast.lake.panels import PANEL, read_findings
 from lakecast.registry.promotions import TABLE as PROMOTIONS
 from lakecast.registry.promotions import champion as champion_of
 from lakecast.report.data import (
+    LEVELS,
     ColumnSize,
     Decision,
     Load,
@@ -174,10 +175,15 @@ class _View:
             "leaderboard": pl.DataFrame(self.told["leaderboard"], infer_schema_length=None),
             "by_horizon": by_horizon(scores),
             "by_segment": by_segment(scores),
+            "levels": self._levels(),
             "backtest": self._champions(backtest),
             "money": self._money(backtest),
             "importances": shares,
         }
+
+    def _levels(self) -> pl.DataFrame:
+        told = self.told.get("levels")
+        return pl.DataFrame(told, infer_schema_length=None) if told else pl.DataFrame(schema=LEVELS)
 
     def forecasts(self) -> pl.DataFrame | None:
         """Of the panel's cutoff and the champion of now."""
