@@ -24,7 +24,13 @@ from lakecast.core.panel.plan import SALES, PanelPlan, resolve
 from lakecast.core.panel.repeats import superseded
 from lakecast.core.panel.roster import divided, parts_of, roster
 from lakecast.core.panel.rows import PERIOD, Aids, lookup_rows, sales_rows
-from lakecast.core.panel.survey import Survey, merge_surveys, survey_covariates, survey_sales
+from lakecast.core.panel.survey import (
+    Pile,
+    Survey,
+    merge_surveys,
+    survey_covariates,
+    survey_sales,
+)
 from lakecast.spec import loads
 
 if TYPE_CHECKING:
@@ -110,9 +116,8 @@ def whole_panel(
     cuts = {name: _pieces(frame, pieces) for name, frame in given.items()}
     aids = _aids(plan, cuts)
     sales = [sales_rows(piece, plan, aids) for piece in cuts[SALES]]
-    survey = reduce(
-        merge_surveys, [survey_sales(r, plan, load="L", buckets=buckets) for r in sales]
-    )
+    piles = [Pile(survey_sales(r, plan, load="L", buckets=buckets)) for r in sales]
+    survey = reduce(Pile.add, piles).merged()
     tables = {
         t.name: reduce(merge_surveys, [survey_covariates(piece, t) for piece in cuts[t.name]])
         for t in plan.tables

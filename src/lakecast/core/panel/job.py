@@ -18,6 +18,7 @@ from lakecast.columns import CODE
 from lakecast.core.panel.aggregate import finish, lift, merge
 from lakecast.core.panel.build import Built, Parts, build
 from lakecast.core.panel.covariates import Values, by_series, own
+from lakecast.core.panel.keys import Places
 from lakecast.core.panel.plan import SALES
 from lakecast.core.panel.roster import NO_PART, PART
 from lakecast.core.panel.rows import PERIOD, Aids, covariate_rows, sales_rows
@@ -47,6 +48,11 @@ class Job:
     aids: Aids = field(default_factory=Aids)
     joined: tuple[Values, ...] = ()
     lasts: Mapping[str, int | None] = field(default_factory=dict)
+
+    @cached_property
+    def places(self) -> Places:
+        """Where each series stands in the roster."""
+        return Places.of(self.roster.select(self.plan.columns.series))
 
     @cached_property
     def part_of(self) -> NDArray[np.int32]:
@@ -117,8 +123,10 @@ def assemble(bucket: int, part: int, rows: Mapping[str, Sequence[pl.DataFrame]],
 
 
 def _split(rows: pl.DataFrame, measures: Sequence[Measure], job: Job) -> dict[int, pl.DataFrame]:
-    series = list(job.plan.columns.series)
-    numbered = rows.join(job.roster.select(*series, CODE), on=series, maintain_order="left")
+    places = job.places.find(rows)
+    known = places >= 0
+    codes = job.roster[CODE].to_numpy()[places[known]]
+    numbered = rows.filter(pl.Series(known)).with_columns(pl.Series(CODE, codes))
     merged = merge(lift(numbered, _BY, measures, job.aids), _BY, measures)
     part = job.part_of[merged[CODE].to_numpy()]
     order = np.argsort(part, kind="stable")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from lakecast.columns import BUCKET, LOAD
+from lakecast.core.panel.keys import grouped, interned, plain
 from lakecast.core.panel.roster import buckets_of
 from lakecast.core.panel.rows import COUNTS, OFFSET, PERIOD
 
@@ -29,8 +30,8 @@ _ENOUGH: Final = 1_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Survey:
-    """A summary of pieces of one table, merged in their order; `series` is in no order, the other
-    frames are sorted by their keys.
+    """A summary of pieces of one table, merged in their order; `series` is in no order, its keys
+    interned (see `keys`) until `told`; the other frames are sorted by their keys.
 
     `periods`: `_period`, `rows`, `last` (the largest offset into the period).
     `series`: the key columns and attributes, `first` (period), `_low`, `_high` (offsets); one row
@@ -43,24 +44,32 @@ class Survey:
     loads: pl.DataFrame
     texts: pl.DataFrame
     counts: pl.DataFrame
+    kinds: pl.Schema = field(default_factory=pl.Schema)
 
     def vocabulary(self, name: str, cutoff: int) -> tuple[str, ...]:
         """The sorted texts of a measure; those of sales after the cutoff are not known yet."""
         known = (pl.col("column") == name) & (pl.col(FIRST) <= cutoff)
         return tuple(self.texts.filter(known)["text"])
 
+    def told(self) -> Survey:
+        """With the keys of `series` as `kinds`, which are the table's types."""
+        return replace(self, series=plain(self.series, self.kinds))
+
 
 def survey_sales(ready: Ready, plan: PanelPlan, *, load: str, buckets: int) -> Survey:
     """The survey of one piece of `sales`, all of one load."""
     rows = ready.rows
-    series = _series(rows, [*plan.columns.series, *plan.attributes])
-    touched = _touched(series, plan.columns.series, buckets)
+    keys = [*plan.columns.series, *plan.attributes]
+    kinds = rows.select(keys).schema
+    series = _series(rows, keys)
+    touched = _touched(plain(series, kinds), plan.columns.series, buckets)
     return Survey(
         periods=_periods(rows),
         series=series,
         loads=touched.with_columns(pl.lit(load).alias(LOAD)),
         texts=_texts(rows, plan.sales.measures, pl.col(PERIOD)),
         counts=ready.left_out,
+        kinds=kinds,
     )
 
 
@@ -88,22 +97,19 @@ def surveyed(table: Table) -> tuple[str, ...]:
 
 def merge_surveys(*surveys: Survey) -> Survey:
     """All of them together. Associative; the order decides nothing but the order of equal work."""
-    keys = [c for c in surveys[0].series.columns if c not in {FIRST, LOW, HIGH}]
-    series = pl.concat([survey.series for survey in surveys])
     return Survey(
         periods=pl.concat([survey.periods for survey in surveys])
         .group_by(PERIOD)
         .agg(pl.col(ROWS).sum(), pl.col("last").max())
         .sort(PERIOD),
-        series=series.group_by(keys).agg(pl.col(FIRST, LOW).min(), pl.col(HIGH).max())
-        if keys
-        else series,
+        series=_distinct(pl.concat([survey.series for survey in surveys])),
         loads=pl.concat([survey.loads for survey in surveys]).unique().sort(pl.all()),
         texts=pl.concat([survey.texts for survey in surveys])
         .group_by("column", "text")
         .agg(pl.col(FIRST).min())
         .sort("column", "text"),
         counts=total_counts([survey.counts for survey in surveys]),
+        kinds=surveys[0].kinds,
     )
 
 
@@ -123,13 +129,13 @@ class Pile:
         """Both together."""
         waiting = (*self.waiting, other.settled, *other.waiting)
         height = sum(survey.series.height for survey in waiting)
-        held = Pile(self.settled, waiting)
-        few = height < max(_PILE, self.settled.series.height)
-        return held if few else Pile(held.merged())
+        if height < max(_PILE, self.settled.series.height):
+            return Pile(self.settled, waiting)
+        return Pile(merge_surveys(self.settled, *waiting))
 
     def merged(self) -> Survey:
-        """All as one."""
-        return merge_surveys(self.settled, *self.waiting) if self.waiting else self.settled
+        """All as one, told in the types of the table."""
+        return merge_surveys(self.settled, *self.waiting).told()
 
 
 def total_counts(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -153,10 +159,21 @@ def _periods(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _series(rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    return rows.group_by(keys).agg(
-        pl.col(PERIOD).min().alias(FIRST),
-        pl.col(OFFSET).min().alias(LOW),
-        pl.col(OFFSET).max().alias(HIGH),
+    offset = pl.col(OFFSET)
+    found = rows.select(*keys, pl.col(PERIOD).alias(FIRST), offset.alias(LOW), offset.alias(HIGH))
+    return _distinct(interned(found, keys))
+
+
+def _distinct(series: pl.DataFrame) -> pl.DataFrame:
+    """One row a combination of keys."""
+    keys = [name for name in series.columns if name not in {FIRST, LOW, HIGH}]
+    if not keys or series.is_empty():
+        return series
+    ordered, begins = grouped(series, keys)
+    least, most = np.minimum.reduceat, np.maximum.reduceat
+    return ordered[begins].with_columns(
+        pl.Series(name, reduce(ordered[name].to_numpy(), begins))
+        for name, reduce in ((FIRST, least), (LOW, least), (HIGH, most))
     )
 
 

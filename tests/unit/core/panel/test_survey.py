@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from lakecast.core.panel import survey as surveys
+from lakecast.core.panel.keys import interned
 from lakecast.core.panel.roster import buckets_of
 from lakecast.core.panel.rows import COUNTS
 from lakecast.core.panel.survey import Pile, Survey, merge_surveys
@@ -20,10 +21,14 @@ def survey(series: str, first: int) -> Survey:
             {"_period": [first], "rows": [len(names)], "last": [first % 3]},
             schema={"_period": pl.Int32, "rows": pl.Int64, "last": pl.Int64},
         ),
-        series=pl.DataFrame({"loja": names, "first": first, "_low": 5 - first, "_high": first}),
+        series=interned(
+            pl.DataFrame({"loja": names, "first": first, "_low": 5 - first, "_high": first}),
+            ["loja"],
+        ),
         loads=pl.DataFrame({"bucket": [first % 2], "_load": ["L"]}),
         texts=pl.DataFrame(schema={"column": pl.String, "text": pl.String, "first": pl.Int32}),
         counts=pl.DataFrame([("no_time", "", 1)], schema=COUNTS, orient="row"),
+        kinds=pl.Schema({"loja": pl.String()}),
     )
 
 
@@ -41,7 +46,7 @@ def test_a_pile_holds_what_merging_one_by_one_gives(
 ) -> None:
     monkeypatch.setattr(surveys, "_PILE", few)
     piled = reduce(Pile.add, [Pile(piece) for piece in PIECES]).merged()
-    assert told(piled) == told(reduce(merge_surveys, PIECES))
+    assert told(piled) == told(reduce(merge_surveys, PIECES).told())
     assert piled.series.sort("loja").rows() == [
         ("a", 0, 2, 3), ("b", 1, 2, 3), ("c", 2, 3, 2), ("d", 0, 2, 3),
     ]  # fmt: skip
