@@ -31,6 +31,7 @@ _INTERMITTENT: Final = 0.25  # share of zeros from which `auto` takes Tweedie's 
 _SMALL: Final = 512  # rows below which more threads cost more than they bring
 _MOST_LEAVES: Final = 1024
 _TEXT: Final = "trees.txt"
+_SWITCHES: Final = ("extra_trees", "use_quantized_grad", "quant_train_renew_leaf")
 _OBJECTIVES: Final = {"squared": "regression", "tweedie": "tweedie", "poisson": "poisson"}
 
 Params = Mapping[str, float | int | str]
@@ -42,7 +43,7 @@ class Trees:
 
     `objective` is `squared`, `tweedie`, `poisson`, or `auto`: Tweedie where no target is negative
     and at least a quarter are zero, else squared. A `max_depth` without `num_leaves` allows the
-    leaves of a full tree of that depth, at most 1024.
+    leaves of a full tree of that depth, at most 1024. Switches are on where they are not 0.
     """
 
     params: Params = field(default_factory=dict)
@@ -96,6 +97,7 @@ class Trees:
             objective = "squared"
         if params.get("max_depth", -1) > 0:
             params.setdefault("num_leaves", min(2 ** int(params["max_depth"]), _MOST_LEAVES))
+        params |= {name: bool(params[name]) for name in _SWITCHES if name in params}
         fixed = {
             "objective": _OBJECTIVES[objective],
             "seed": self.seed,

@@ -51,23 +51,29 @@ _TREES: Final = frozenset(
         "num_iterations", "num_leaves", "max_depth", "min_data_in_leaf", "bagging_fraction",
         "bagging_freq", "feature_fraction", "feature_fraction_bynode", "lambda_l1", "lambda_l2",
         "min_gain_to_split", "path_smooth", "cat_smooth", "cat_l2", "max_cat_threshold",
-        "extra_trees",
+        "extra_trees", "use_quantized_grad", "num_grad_quant_bins", "quant_train_renew_leaf",
+    }
+)  # fmt: skip
+
+_LOSSES: Final = frozenset(
+    {
+        "objective", "learning_rate", "tweedie_variance_power", "poisson_max_delta_step",
+        "data_sample_strategy", "top_rate", "other_rate",
     }
 )  # fmt: skip
 
 _KNOWN: Final[Mapping[Family, frozenset[str]]] = {
     "linear_regression": frozenset({"alpha"}),
     "random_forest": _TREES,
-    "gradient_boosting": _TREES
-    | {"objective", "learning_rate", "tweedie_variance_power", "poisson_max_delta_step"},
+    "gradient_boosting": _TREES | _LOSSES,
 }
 
 _BIG: Final[Params] = {
-    "num_iterations": 200,
+    "num_iterations": 150,
     "learning_rate": 0.08,
     "num_leaves": 63,
     "min_data_in_leaf": 50,
-    "feature_fraction": 0.6,
+    "feature_fraction": 0.8,
     "lambda_l2": 1.0,
 }
 

@@ -141,3 +141,12 @@ def test_rows_that_weigh_little_teach_little() -> None:
     held.weight = np.where(odd, 1e-4, 1).astype(np.float32)
     fitted = Trees(params={**SMALL, "num_iterations": 60}).fit(held)
     assert abs((fitted.predict(held.matrix) - truth).mean()) < 0.1
+
+
+@pytest.mark.parametrize("switch", ["extra_trees", "use_quantized_grad"])
+def test_a_switch_is_a_number(switch: str) -> None:
+    held = rows(2000)
+    off = Trees(params={**SMALL, switch: 0}).fit(held).predict(held.matrix)
+    on = Trees(params={**SMALL, switch: 1}).fit(held).predict(held.matrix)
+    np.testing.assert_array_equal(off, Trees(params=SMALL).fit(held).predict(held.matrix))
+    assert not np.array_equal(on, off)
