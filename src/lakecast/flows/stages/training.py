@@ -108,6 +108,13 @@ class Training:
         return above(self.tree, decision.backtest, decision.champion, spec)
 
     @cached_property
+    def levels(self) -> list[dict[str, Any]]:
+        """A row a level with the champion's figures, JSON values; empty where there are none."""
+        from lakecast.training.hierarchy_tables import levels_told
+
+        return levels_told(self.above, self.context.spec.forecast) if self.above else []
+
+    @cached_property
     def scores(self) -> pl.DataFrame:
         """Figures by candidate, window, horizon and segment; the levels are a segment."""
         import polars as pl
@@ -147,10 +154,18 @@ class Training:
 
 def run_train(training: Training) -> int:
     """Commit `backtest` and `metrics`; the number of backtest rows."""
+    _replace(training, METRICS, iter([training.scores]))
+    return _replace(training, BACKTEST, _rows(training))
+
+
+def _rows(training: Training) -> Iterator[pl.DataFrame]:
+    """Every candidate's forecasts, and those of the series as the levels moved them."""
     from lakecast.training.backtest import pieces
 
-    _replace(training, METRICS, iter([training.scores]))
-    return _replace(training, BACKTEST, pieces(training.decision.backtest, training.panel.info))
+    yield from pieces(training.decision.backtest, training.panel.info)
+    moved = training.above.moved() if training.above else None
+    if moved is not None:
+        yield from pieces(moved, training.panel.info)
 
 
 def run_select(training: Training) -> Promotion | None:
@@ -213,21 +228,13 @@ def told(training: Training) -> dict[str, Any]:
             for v in decision.verdicts
         ],
         "series": info.series,
-        "levels": _levels(training),
+        "levels": training.levels,
         "leaderboard": training.board.to_dicts(),
         "trials": [
             {"family": t.family, "params": dict(t.params), "loss": t.loss, "chosen": t.chosen}
             for t in training.ran.trials
         ],
     }
-
-
-def _levels(training: Training) -> list[dict[str, Any]]:
-    if training.above is None:
-        return []
-    from lakecast.training.hierarchy_tables import levels_told
-
-    return levels_told(training.above, training.context.spec.forecast)
 
 
 def segments(panel: LakePanel) -> tuple[Segment, ...]:
