@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lakecast.columns import OWN_TABLES, PRICE, RESERVED
 from lakecast.errors import SpecError
@@ -12,6 +12,8 @@ from lakecast.errors import SpecError
 if TYPE_CHECKING:
     from lakecast.spec.model import Format, Source, Spec
 
+_TAKEN: Final = (("series",), ("total",))
+"""Levels that would be called what the series themselves and the sum of all are."""
 FREQUENCY = re.compile(r"^(h|D|M|W-(MON|TUE|WED|THU|FRI|SAT|SUN))$")
 
 
@@ -60,6 +62,12 @@ def _levels(spec: Spec, where: str) -> None:
                 f"level {list(level)} is there twice, or names a column twice",
                 where=f"{where}[{index}]",
                 cure="name each level, and each column of a level, once",
+            )
+        if level in _TAKEN:
+            raise SpecError(
+                f"a level of `{level[0]}` alone could not be told from ours of that name",
+                where=f"{where}[{index}]",
+                cure="rename the column in the source",
             )
         seen.add(frozenset(level))
 

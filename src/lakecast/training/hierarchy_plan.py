@@ -6,14 +6,14 @@ without looking ahead. See `core.hierarchy` for the methods.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from lakecast.core import hierarchy as trees
 from lakecast.models.levels import METHODS, weights
-from lakecast.training.backtest import Backtest, Forecasts
+from lakecast.training.backtest import Backtest, Candidate, Forecasts
 from lakecast.training.hierarchy import mean_loss, mean_metric, stats
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from lakecast.models.levels import Method
     from lakecast.spec.model import Spec
     from lakecast.training.hierarchy import Tree
+
+
+RECONCILED: Final = ", reconciled"
+"""Ending of the name of a candidate's forecasts as reconciled, in the table `backtest`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -120,7 +124,8 @@ class _Court:
             return base
         hierarchy, past = self.tree.at(fold), self.backtest.past(fold)
         scales = (fold.spread, self.tree.scale(fold))
-        heavy = weights(method, hierarchy, scales, self.ratios(past))
+        ratios = self.ratios(past) if method == "wls_var" else ()
+        heavy = weights(method, hierarchy, scales, ratios)
         own = self.tree.own[fold.window.index]
         return trees.reconcile(hierarchy, base, own, heavy, self.spec.forecast.minimum)
 
@@ -159,6 +164,18 @@ class Above:
     def names(self) -> tuple[str, ...]:
         """What `held` is of."""
         return (*(level.name for level in self.tree.by_code.levels), trees.SERIES)
+
+    def moved(self) -> Backtest | None:
+        """The series' forecasts as reconciled, under a name of their own; None where none was."""
+        if set(self.plan.by_window) == {"bottom_up"}:
+            return None
+        series = self.held[-1]
+        name = f"{self.name}{RECONCILED}"
+        return replace(
+            series,
+            candidates=(Candidate(name=name, family="choice", nested=True),),
+            forecasts={(name, index): made for (_, index), made in series.forecasts.items()},
+        )
 
     def note(self) -> str:
         """What was chosen, and what it gains, nested."""

@@ -85,6 +85,15 @@ def test_figures_by_level_are_in_the_metrics_and_the_report(project: Project) ->
     assert any("revenue" in line for line in data.decision.reasons)
 
 
+def test_the_backtest_holds_what_was_reconciled_beside_what_was_not(project: Project) -> None:
+    table = project.table("backtest")
+    name = next(row for row in table["candidate"].unique() if row.endswith(", reconciled"))
+    mine = table.filter(pl.col("candidate") == name)
+    plain = table.filter(pl.col("candidate") == name.removesuffix(", reconciled"))
+    assert 0 < mine.height <= plain.height
+    assert set(mine["window"]) == set(plain["window"])
+
+
 def test_the_bundle_gives_what_the_table_holds(project: Project) -> None:
     assert project.champion is not None
     predictor = bundles.load(project.context.lake, project.champion.fingerprint)

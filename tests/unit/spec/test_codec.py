@@ -63,6 +63,8 @@ def test_a_file(tmp_path: Path) -> None:
          "hierarchy.levels[1]", "once"),
         ('[hierarchy]\nlevels = [["produto", "produto"]]', "names a column twice",
          "hierarchy.levels[0]", "once"),
+        (PROMO + 'columns.total = { role = "static" }\n[hierarchy]\nlevels = [["total"]]',
+         "could not be told", "hierarchy.levels[0]", "rename"),
         ('[gate]\nweight = "revenue"', "no money is known", "gate.weight", "panel.revenue"),
         ("[forecast]\nhorizn = 3", "unknown key `horizn`", "forecast", "did you mean `horizon`?"),
         ("[gate]\nzzzz = 3", "unknown key `zzzz`", "gate", "remove it"),

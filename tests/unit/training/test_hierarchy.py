@@ -218,6 +218,16 @@ def test_levels_and_series_add_up_under_any_plan() -> None:
     assert over.note().startswith("levels by wls_")
 
 
+def test_reconciled_series_have_a_name_of_their_own_in_the_backtest() -> None:
+    made = backtest(1.5)
+    moved = above(tree(made), made, "model", spec("wls")).moved()
+    assert moved is not None
+    (told,) = moved.candidates
+    assert (told.name, told.nested) == ("model, reconciled", True)
+    assert not np.array_equal(moved.of(told.name, made.folds[1]), made.of("model", made.folds[1]))
+    assert above(tree(made), made, "model", spec("bottom_up")).moved() is None
+
+
 def test_intervals_come_from_each_levels_own_residuals() -> None:
     made = backtest()
     over = above(tree(made), made, "model", spec("bottom_up"))

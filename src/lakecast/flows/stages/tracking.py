@@ -91,6 +91,7 @@ def _parent(training: Training) -> RunLog:
         files={
             "decision.txt": "\n".join(decision.lines()).encode(),
             "leaderboard.json": json.dumps(training.board.to_dicts(), indent=1).encode(),
+            **_levels(training),
             **_plots(training),
         },
     )
@@ -124,6 +125,12 @@ def _candidates(training: Training) -> list[RunLog]:
             )
         )
     return logs
+
+
+def _levels(training: Training) -> dict[str, bytes]:
+    """The champion's figures by level, where there are levels."""
+    told = training.levels
+    return {"levels.json": json.dumps(told, indent=1).encode()} if told else {}
 
 
 def _plots(training: Training) -> dict[str, bytes]:
