@@ -27,11 +27,12 @@ from lakecast.lake.tables import Lake
 from lakecast.logs import Progresses, Silent, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import polars as pl
 
     from lakecast.engines.protocol import Engine
+    from lakecast.flows.budget.resolve import Prediction
     from lakecast.flows.planning import Step
     from lakecast.flows.stages.tune import TuneOutcome
     from lakecast.registry.promotions import Promotion
@@ -91,15 +92,26 @@ class Project:
         retrain: bool = False,
         wait: float = 0.0,
         actuals: str | None = None,
+        tell: Callable[[Prediction], None] | None = None,
     ) -> RunOutcome:
         """Bring everything up to date and forecast.
 
         `wait` seconds for another run of this project, then `LeaseHeld`. `actuals` is a file of
-        raw sales after the cutoff, for the report only.
+        raw sales after the cutoff, for the report only. `tell` is called with what the stages will
+        take, before they begin; a second time behind the first panel, where the rest can be told.
+        Raises `UsageError`, before work begins, where the memory budget is too little.
         """
+        told = self._runner(as_of=as_of, retrain=retrain).check()
         runner = self._runner(as_of=as_of, retrain=retrain, actuals=actuals)
+        runner.expect(told)
         with lease(self.context.lake, wait=wait):
-            for stage in STAGES[:-1]:
+            if tell is not None:
+                tell(told)
+            runner.ingest()
+            runner.panel()
+            if tell is not None and not told.whole:
+                tell(runner.prediction())
+            for stage in STAGES[2:-1]:
                 getattr(runner, stage)()
             report = runner.report()
         return self._outcome(runner, report)
@@ -201,6 +213,10 @@ class Project:
 
         return plan(self._runner(as_of=as_of))
 
+    def predict(self, *, as_of: datetime | None = None) -> Prediction:
+        """What the stages of `run` take, and what the memory budget allows of the training."""
+        return self._runner(as_of=as_of).prediction()
+
     def status(self) -> dict[str, Any]:
         """Tables, champion, lease."""
         champion, held = self.champion, holder(self.context.lake)
@@ -260,6 +276,7 @@ class Project:
             leaderboard=[
                 {name: row.get(name) for name in _SHOWN} for row in told.get("leaderboard", ())
             ],
+            prediction=runner.prediction().to_dict(),
         )
 
 

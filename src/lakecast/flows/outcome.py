@@ -15,7 +15,11 @@ Did = Literal["done", "unchanged", "not due"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageOutcome:
-    """One stage: `seconds` of wall time, `cpu` seconds, `peak` bytes of memory, `rows` written."""
+    """One stage: `seconds` of wall time, `cpu` seconds, `peak` bytes of memory, `rows` written.
+
+    `expected_...` is what was predicted, `formula_seconds` before earlier runs corrected it; None
+    where nothing was.
+    """
 
     stage: str
     did: Did
@@ -24,10 +28,25 @@ class StageOutcome:
     cpu: float = 0.0
     peak: int = 0
     note: str = ""
+    expected_peak: int | None = None
+    expected_seconds: float | None = None
+    formula_seconds: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
         return asdict(self)
+
+
+def pace(told: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """How much longer than its formula each stage took when it was last done, within a tenth and
+    ten times; `told` are outcomes by stage, as they were noted.
+    """
+    known = {
+        stage: one["seconds"] / one["formula_seconds"]
+        for stage, one in told.items()
+        if one.get("formula_seconds")
+    }
+    return {stage: min(max(factor, 0.1), 10.0) for stage, factor in known.items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +59,7 @@ class RunOutcome:
     report: str
     tracking_uri: str
     leaderboard: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    prediction: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values; the tracking URI without its password."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from lakecast.flows import due
 from lakecast.flows.fingerprint import fingerprint
 from lakecast.flows.notes import Notes
-from lakecast.flows.outcome import Did, Meter, StageOutcome, metered
+from lakecast.flows.outcome import Did, Meter, StageOutcome, metered, pace
 from lakecast.flows.tuned import read_tuned
 from lakecast.lake.loads import content_id
 
 if TYPE_CHECKING:
+    from lakecast.flows.budget.resolve import Prediction
     from lakecast.flows.context import Context
     from lakecast.flows.stages.training import Training
     from lakecast.flows.stages.tune import TuneOutcome
@@ -35,6 +36,7 @@ class Runner:
     _panel: LakePanel | None = None
     _training: Training | None = None
     _reason: str | None = None
+    _prediction: Prediction | None = None
 
     # -- stages ------------------------------------------------------------------------------
 
@@ -72,6 +74,7 @@ class Runner:
             return
         info = self.opened().info
         self._say("panel", "done", meter, info.rows, f"{info.series:,} series")
+        self._prediction = None
 
     def features(self) -> None:
         """The table of features; not a part of `run`, since models compute their own blocks."""
@@ -124,6 +127,7 @@ class Runner:
         if self.context.lake.table(BACKTEST).fingerprint() == training.fingerprint:
             self._say("train", "unchanged", Meter(), note=reason)
             return
+        self.prediction().check(("train", "select"))
         with metered() as meter:
             rows = run_train(training)
         self._say("train", "done", meter, rows, reason)
@@ -168,6 +172,20 @@ class Runner:
         return path
 
     # -- what decides ------------------------------------------------------------------------
+
+    def prediction(self) -> Prediction:
+        """What the stages will take, and what the memory budget allows of them."""
+        if self._prediction is None:
+            from lakecast.flows.budget.facts import facts
+            from lakecast.flows.budget.resolve import predict
+
+            context = self.context
+            earlier = pace(Notes(context.lake).read(RESOURCES))
+            known = facts(context)
+            self._prediction = predict(
+                known, context.spec, context.settings.budget, earlier=earlier
+            )
+        return self._prediction
 
     def panel_fingerprint(self) -> str:
         """Of the panel that the lake's tables give now."""
@@ -216,6 +234,20 @@ class Runner:
         reason = self.why()
         return None if reason is None or self._ended(self.training()) else reason
 
+    def expect(self, prediction: Prediction) -> None:
+        """Measure against a prediction made before; behind a new panel there is a new one."""
+        self._prediction = prediction
+
+    def check(self) -> Prediction:
+        """The prediction; `UsageError` where the budget is too little for what will be done.
+
+        To be asked of a runner of its own: it looks at the lake as it is before anything is done.
+        """
+        found = self.prediction()
+        trains = found.whole and self.due() is not None
+        found.check(("ingest", "panel", *(("train", "select") if trains else ()), "forecast"))
+        return found
+
     def cutoff(self) -> str:
         """The panel's cutoff, ISO 8601."""
         from lakecast.flows.stages.training import cutoff_text
@@ -240,10 +272,13 @@ class Runner:
             base = champion.fingerprint if champion else ""
             tuned = read_tuned(self.context)
             read = " ".join(part for part in (panel, base, tuned.digest) if part)
+            prediction = self.prediction()
             self._training = Training(
                 context=self.context,
                 panel=self.opened(),
-                fingerprint=due.training_fingerprint(self.context.spec, read),
+                fingerprint=due.training_fingerprint(prediction.spec, read),
+                rows=prediction.rows,
+                room=prediction.room,
                 incumbent=champion,
                 tuned=tuned,
             )
@@ -288,9 +323,13 @@ class Runner:
     def _say(
         self, stage: str, did: Did, meter: Meter, rows: int | None = None, note: str = ""
     ) -> None:
+        need = self._prediction.need(stage) if self._prediction else None
         outcome = StageOutcome(
             stage=stage, did=did, rows=rows, seconds=round(meter.seconds, 3),
             cpu=round(meter.cpu, 3), peak=meter.peak, note=note,
+            expected_peak=need.memory if need else None,
+            expected_seconds=round(need.seconds, 3) if need else None,
+            formula_seconds=round(need.formula, 3) if need else None,
         )  # fmt: skip
         self.done.append(outcome)
         if did == "done":

@@ -1,7 +1,8 @@
 """Bring everything up to date: ingest, panel, train and select when due, forecast, report.
 
-Stages whose inputs have not changed are left alone. Killed at any moment, the same command goes on
-where it stopped.
+What the stages will take in memory and time is told before they begin; a memory budget that is too
+little for them is refused then. Stages whose inputs have not changed are left alone. Killed at any
+moment, the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakecast.cli.project import open_project
-from lakecast.cli.show import show_run
+from lakecast.cli.show import show_prediction, show_run
 from lakecast.cli.times import add_as_of, as_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ def call(args: Namespace, output: Output) -> int:
     """Run; 0 when forecasts were written."""
     project = open_project(args, output)
     outcome = project.run(
-        as_of=as_of(args), retrain=args.retrain, wait=args.wait, actuals=args.actuals
+        as_of=as_of(args),
+        retrain=args.retrain,
+        wait=args.wait,
+        actuals=args.actuals,
+        tell=lambda found: show_prediction(found, output),
     )
     show_run(outcome, output)
     return 0

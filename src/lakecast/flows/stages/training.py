@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from lakecast.flows import bundles
+from lakecast.flows.budget.resolve import with_rows
 from lakecast.flows.checkpoint import WORK, LakeCheckpoint
 from lakecast.flows.due import training_hash
 from lakecast.flows.notes import Notes
@@ -46,13 +47,19 @@ _FEW: Final = 30  # a column with more values than this is no segment
 
 @dataclass
 class Training:
-    """One training under way: what `train` made is used by `select` without reading it back."""
+    """One training under way: what `train` made is used by `select` without reading it back.
+
+    The memory budget sets `rows`, the most that a fit sees, and `room`, the bytes that rows and
+    binned sets may take.
+    """
 
     context: Context
     panel: LakePanel
     fingerprint: str
     incumbent: Promotion | None
     tuned: Tuned
+    rows: int
+    room: int
 
     @property
     def cutoff(self) -> str:
@@ -66,7 +73,8 @@ class Training:
 
         return Job(
             panel=self.panel,
-            spec=self.context.spec,
+            spec=with_rows(self.context.spec, self.rows),
+            memory=self.room,
             threads=self.context.settings.threads,
             points=self.tuned.points(),
         )

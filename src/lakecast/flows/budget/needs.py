@@ -1,0 +1,218 @@
+"""What each stage takes, by plain formulas whose constants were measured.
+
+Memory, in bytes: what the interpreter and its libraries take, then what grows with rows, series and
+columns. Measured on Linux with glibc, LightGBM 4.6 in column-wise form and two threads; sizes that
+two stages share are counted once. Time, in seconds of two threads of an ordinary server; what a
+lake noted of its own earlier runs corrects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from lakecast.flows.budget.facts import Facts
+    from lakecast.spec import Spec
+    from lakecast.training.outline import Fit, Outline
+
+MB: Final = 1_000_000
+
+LAKE: Final = 250 * MB  # the interpreter with Polars, PyArrow and Delta, after a first stage
+LEARN: Final = 560 * MB  # and with NumPy's and numba's kernels, LightGBM and SciPy
+TRACK: Final = 90 * MB  # MLflow with SQLAlchemy
+PIECE: Final = 110 * MB  # a piece of a source, or of `sales`, per thread: read, parsed, written
+BLOCK: Final = 1_000_000  # rows of a block of whole series
+
+CELL: Final = 1  # a cell of the binned set, whose bins are at most 255
+BINNED: Final = 20  # a row beside its cells: label and weight of LightGBM; target, period, weight
+FITTING: Final = 35  # a row while it is fit: gradients, scores, indices; copies of the above
+EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SAMPLE rows
+SAMPLE: Final = 200_000
+FLOATS: Final = 4
+COPIES: Final = 3  # of a block or a state while it is read, cut and turned
+SCORES: Final = 2 * 14 * 8  # a forecast while it is scored: fourteen sums in float64, and a copy
+HISTOGRAM: Final = 255 * 16  # of one column in one leaf
+OUTPUT: Final = 200  # a row of forecasts as a frame, with names and intervals, and as Arrow
+WORKBENCH: Final = 0.4  # share of the room that a workbench is told: it may hold 2.5 times as much
+
+_INGEST: Final = 700_000  # rows a second
+_READ: Final = 2_000_000  # rows of the lake a second, surveyed and aggregated
+_FEATURES: Final = 3_000_000  # rows a second and plan, made and binned
+_CELLS: Final = 175_000_000  # cells a second and thread that trees go through
+_ANSWERS: Final = 400_000  # forecasts a second, made and scored
+_START: Final = 5.0  # loading libraries, compiling kernels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Need:
+    """Peak memory of a stage in bytes, its parts by name, and its time in seconds.
+
+    `formula` is the time before what this lake took earlier corrects it.
+    """
+
+    stage: str
+    memory: int
+    seconds: float
+    formula: float
+    parts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, stage: str, seconds: float, **parts: float) -> Need:
+        """A stage that takes the sum of its parts."""
+        sizes = {name: int(size) for name, size in parts.items()}
+        total = sum(sizes.values())
+        return cls(stage=stage, memory=total, seconds=seconds, formula=seconds, parts=sizes)
+
+    def corrected(self, factor: float) -> Need:
+        """With its time multiplied."""
+        return replace(self, seconds=self.formula * factor)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return asdict(self)
+
+
+def needs(facts: Facts, spec: Spec, budget: int) -> tuple[Need, ...]:
+    """Of each stage, in order; of those behind the panel only where there is one."""
+    first = (ingest(facts), panel(facts))
+    if facts.ground is None:
+        return first
+    fits = facts.fits
+    learned = () if fits is None else (train(facts, fits, spec, budget), select(facts, fits, spec))
+    return (*first, *learned, forecast(facts, spec), report(facts, spec))
+
+
+def ingest(facts: Facts) -> Need:
+    """Bounded by the pieces, however much there is to read."""
+    return Need.of("ingest", facts.loaded / _INGEST, libraries=LAKE, pieces=PIECE * facts.threads)
+
+
+def panel(facts: Facts) -> Need:
+    """A piece and a part of a bucket a thread, and a few numbers a series."""
+    rows, series = _rows(facts), _series(facts)
+    columns = 3 + _covariates(facts)
+    part = min(rows, BLOCK) * columns * 8 * COPIES
+    seconds = _START + facts.loaded / _READ + rows / _READ
+    return Need.of(
+        "panel", seconds, libraries=LAKE, pieces=PIECE * facts.threads,
+        parts=part * facts.threads, series=series * 400,
+    )  # fmt: skip
+
+
+def train(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
+    """Rows and binned sets, the larger of binning and fitting, and what stays beside them."""
+    fixed = standing(facts, fits, spec)
+    held = sets(facts, fits, budget - sum(fixed.values()))
+    return Need.of("train", _training(facts, fits, spec), **fixed, **held)
+
+
+def select(facts: Facts, fits: Outline, spec: Spec) -> Need:
+    """The fit on all data, one set at a time, and what is registered."""
+    fixed = standing(facts, fits, spec)
+    rows = fits.rows * row_bytes(fits)
+    seconds = _fitting(facts, (fit for fit in fits.fits if fit.purpose == "final"))
+    return Need.of(
+        "select", _START + seconds, **fixed, rows=rows, tracking=TRACK, state=_state(facts, spec)
+    )
+
+
+def standing(facts: Facts, fits: Outline, spec: Spec) -> dict[str, int]:
+    """Parts of training that do not depend on `train.rows`."""
+    series, horizon = _series(facts), spec.forecast.horizon
+    answers = series * horizon
+    return {
+        "libraries": LEARN,
+        "edges": min(SAMPLE, fits.shared) * fits.columns * EDGES,
+        "histograms": fits.leaves * fits.columns * HISTOGRAM,
+        "forecasts": fits.forecasts * fits.windows * answers * 8,
+        "scoring": min(answers * SCORES, 4096 * horizon * SCORES * fits.windows),
+    }
+
+
+def sets(facts: Facts, fits: Outline, room: int) -> dict[str, int]:
+    """Rows and binned sets: of all plans where the room is ample, else of one fit at a time."""
+    told = max(int(WORKBENCH * room), 0)
+    size = fits.columns * CELL + 2 * BINNED
+    fitting = fits.rows * FITTING
+    if 2 * size * fits.shared > told:
+        rows = fits.rows * (fits.columns * CELL + BINNED)
+        return {"rows": rows, "fitting": max(fitting, _block(facts, fits))}
+    held = FLOATS * fits.columns if 16 * fits.shared * fits.columns <= told else 0
+    rows = min(fits.plans * fits.shared * (size + held), max(told, fits.shared * size))
+    copy = fits.rows * (fits.columns * CELL + BINNED)
+    return {"rows": rows, "fitting": max(fitting + copy, _block(facts, fits)),
+            "states": _states(facts, fits, told)}  # fmt: skip
+
+
+def forecast(facts: Facts, spec: Spec) -> Need:
+    """The state of every series, and all forecasts as one frame."""
+    answers = _series(facts) * spec.forecast.horizon
+    return Need.of(
+        "forecast", _START + answers / _ANSWERS, libraries=LEARN,
+        state=_state(facts, spec) * COPIES, forecasts=answers * OUTPUT * 2,
+    )  # fmt: skip
+
+
+def report(facts: Facts, spec: Spec) -> Need:
+    """The champion's forecasts in the backtest and beyond."""
+    answers = _series(facts) * spec.forecast.horizon
+    windows = facts.fits.windows if facts.fits else 0
+    return Need.of(
+        "report", _START + answers * windows / _ANSWERS, libraries=LEARN,
+        forecasts=answers * OUTPUT * (1 + windows),
+    )  # fmt: skip
+
+
+def beside(facts: Facts, spec: Spec) -> int:
+    """What else is alive beside the rows of the final fit."""
+    return TRACK + _state(facts, spec)
+
+
+def row_bytes(fits: Outline) -> int:
+    """What one more row of a fit takes, one set at a time."""
+    return fits.columns * CELL + BINNED + FITTING
+
+
+def _block(facts: Facts, fits: Outline) -> int:
+    """A block with its features while rows are binned."""
+    rows = min(_rows(facts), BLOCK)
+    share = fits.shared / max(_rows(facts), 1)
+    read = rows * (1 + _covariates(facts)) * FLOATS * COPIES
+    return int(read + rows * share * fits.columns * FLOATS * 2)
+
+
+def _states(facts: Facts, fits: Outline, told: int) -> int:
+    """Four cutoffs' states are kept where they fit in."""
+    size = 4 * _series(facts) * fits.memory * (1 + _covariates(facts)) * FLOATS
+    return size if size <= told else size // 4
+
+
+def _state(facts: Facts, spec: Spec) -> int:
+    memory = facts.fits.memory if facts.fits else 8 * spec.forecast.horizon
+    return _series(facts) * (memory + spec.forecast.horizon) * (1 + _covariates(facts)) * FLOATS
+
+
+def _training(facts: Facts, fits: Outline, spec: Spec) -> float:
+    answers = _series(facts) * spec.forecast.horizon * fits.windows * fits.forecasts
+    grown = _fitting(facts, (fit for fit in fits.fits if fit.purpose != "final"))
+    return _START + grown + answers / _ANSWERS
+
+
+def _fitting(facts: Facts, fits: Iterable[Fit]) -> float:
+    every = list(fits)
+    grown = sum(fit.cells for fit in every) / (_CELLS * facts.threads)
+    return grown + sum(fit.rows * fit.models for fit in every) / _FEATURES
+
+
+def _rows(facts: Facts) -> int:
+    return facts.ground.info.rows if facts.ground else facts.loaded
+
+
+def _series(facts: Facts) -> int:
+    return facts.ground.info.series if facts.ground else 0
+
+
+def _covariates(facts: Facts) -> int:
+    return len(facts.ground.info.covariates) if facts.ground else 0

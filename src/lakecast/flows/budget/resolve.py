@@ -1,0 +1,159 @@
+"""From a budget to the spec that is trained, or a refusal that names the least that would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from lakecast.errors import UsageError
+from lakecast.flows.budget import needs as sizes
+from lakecast.flows.budget.facts import outline_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lakecast.flows.budget.facts import Facts
+    from lakecast.flows.budget.needs import Need
+    from lakecast.spec import Spec
+    from lakecast.training.outline import Fit, Outline
+
+LEAST_ROWS: Final = 250_000
+"""Fewer rows than that (or than there are) are not worth a training."""
+_MARGIN: Final = 0.95  # of the budget; the rest is what a formula cannot know
+_CLOSE: Final = 0.9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What a run will take under a budget: `spec` is the one that trains.
+
+    `fits` are empty, and stages behind the panel missing, while there is no panel. `notes` say what
+    the budget changed and what would help.
+    """
+
+    budget: int
+    spec: Spec
+    needs: tuple[Need, ...]
+    fits: tuple[Fit, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """The most rows that a fit sees."""
+        return self.spec.train.rows
+
+    @property
+    def room(self) -> int:
+        """Bytes that rows and binned sets may take while models are fit."""
+        train = next((need for need in self.needs if need.stage == "train"), None)
+        if train is None:
+            return self.budget
+        own = sum(train.parts.get(name, 0) for name in ("rows", "fitting", "states"))
+        return max(int(sizes.WORKBENCH * (self.budget - (train.memory - own))), 1)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every stage is in it."""
+        return self.need("forecast") is not None
+
+    def check(self, stages: Sequence[str]) -> None:
+        """Raise `UsageError` where one of the stages takes more than the budget, told the least."""
+        needs = [need for need in self.needs if need.stage in stages]
+        worst = max(needs, key=lambda need: need.memory, default=None)
+        if worst is None or worst.memory <= self.budget:
+            return
+        fewer = ", or use --workers 1" if worst.stage in _THREADED else ""
+        raise UsageError(
+            f"a memory budget of {shown(self.budget)} is too little: `{worst.stage}` takes "
+            f"{shown(worst.memory)} at the least",
+            where="memory",
+            cure=f"allow {shown(worst.memory / _MARGIN + 5e7)} with --memory{fewer}",
+        )
+
+    def need(self, stage: str) -> Need | None:
+        """Of one stage."""
+        return next((need for need in self.needs if need.stage == stage), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {
+            "budget": self.budget,
+            "train.rows": self.rows,
+            "stages": [need.to_dict() for need in self.needs],
+            "fits": [fit.to_dict() for fit in self.fits],
+            "notes": list(self.notes),
+        }
+
+
+def predict(
+    facts: Facts, spec: Spec, budget: int, *, earlier: Mapping[str, float] | None = None
+) -> Prediction:
+    """The spec that the budget allows, and what it takes.
+
+    `earlier` are factors by which a stage's time is corrected, by what it took before.
+    """
+    fits, notes = facts.fits, []
+    if fits is not None:
+        rows = _rows(facts, fits, spec, budget)
+        if rows < fits.rows:
+            spec = with_rows(spec, rows)
+            notes.append(_shortened(rows, fits, _room(facts, fits, spec, budget)))
+            facts = replace(facts, fits=outline_of(spec, facts.ground) if facts.ground else None)
+    found = tuple(
+        need.corrected((earlier or {}).get(need.stage, 1.0))
+        for need in sizes.needs(facts, spec, int(_MARGIN * budget))
+    )
+    return Prediction(
+        budget=budget,
+        spec=spec,
+        needs=found,
+        fits=facts.fits.fits if facts.fits else (),
+        notes=(*notes, *_advice(facts, found, budget)),
+    )
+
+
+def with_rows(spec: Spec, rows: int) -> Spec:
+    """The spec with another `train.rows`."""
+    return msgspec.structs.replace(spec, train=msgspec.structs.replace(spec.train, rows=rows))
+
+
+_THREADED: Final = ("ingest", "panel")
+
+
+def _rows(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
+    """The most rows of a fit, one binned set at a time; at least LEAST_ROWS, or all there are."""
+    most = _room(facts, fits, spec, budget) // sizes.row_bytes(fits)
+    return min(fits.rows, max(most, LEAST_ROWS))
+
+
+def _room(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
+    """Bytes that are left for rows; below 0 where nothing is."""
+    taken = sum(sizes.standing(facts, fits, spec).values()) + sizes.beside(facts, spec)
+    return int(_MARGIN * budget) - taken
+
+
+def _shortened(rows: int, fits: Outline, room: int) -> str:
+    """What the budget changed, and what it would take to change nothing."""
+    size = sizes.row_bytes(fits)
+    machines = -(-fits.rows * size // max(room, 1))
+    return (
+        f"train.rows = {rows:,} of {fits.rows:,} rows: the newest go into the budget. All of them "
+        f"take {shown((fits.rows - rows) * size)} more, or {machines} machines of this budget"
+    )
+
+
+def _advice(facts: Facts, found: Sequence[Need], budget: int) -> Iterator[str]:
+    for need in found:
+        if need.stage in _THREADED and need.memory > _CLOSE * budget and facts.threads > 1:
+            yield f"`{need.stage}` comes close to the budget: --workers 1 takes less"
+
+
+def shown(size: float) -> str:
+    """Bytes for people.
+
+    >>> shown(1_520_000_000)
+    '1.5 GB'
+    """
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
