@@ -17,7 +17,7 @@ from lakecast.core.contract.rules import RULES, level_of
 from lakecast.core.contract.settle import EXAMPLES, QUARANTINE, Example, Tally, merge, settle
 from lakecast.errors import DataRefused
 from lakecast.lake.ahead import ahead
-from lakecast.lake.keys import KeyIndex, repeats
+from lakecast.lake.keys import repeats
 from lakecast.lake.narrow import plain
 from lakecast.lake.parts import Parts
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lakecast.core.contract.judge import Judged
     from lakecast.core.contract.plan import Kind, Plan
+    from lakecast.core.keyset import KeySet
     from lakecast.lake.narrow import Extremes
     from lakecast.lake.parts import Part
     from lakecast.lake.sources.base import Item, Malformed, Piece
@@ -40,12 +41,15 @@ _HOPELESS: Final = 100  # rows: from here on a file none of whose times can be r
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """How a source is read: `schema` is the table's, `kinds` say what its covariates are."""
+    """How a source is read: `schema` is the table's, `kinds` say what its covariates are.
+
+    `keys` (None: there is no `row_key`) takes in those of the rows that land.
+    """
 
     plan: Plan
     scratch: Path
     piece_bytes: int
-    keys: KeyIndex
+    keys: KeySet | None
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     schema: pa.Schema | None = None
     as_of: datetime | None = None
@@ -69,7 +73,7 @@ class Draft:
     clock: bool
     tallies: tuple[Tally, ...]
     sizes: Mapping[str, int]
-    keys: KeyIndex
+    keys: KeySet | None
 
     @property
     def quarantined(self) -> int:
@@ -103,7 +107,6 @@ class _Reader:
     def __init__(self, item: Item, reading: Reading) -> None:
         self._item = item
         self._reading = reading
-        self._keys = reading.keys.fork()
         self._facts = Facts(kinds=dict(reading.kinds), as_of=reading.as_of, textual=item.textual)
         self._names: dict[str, str] | None = None
         self._guessed = False
@@ -166,7 +169,7 @@ class _Reader:
             clock=self._clock,
             tallies=self._tallies,
             sizes=dict(self._sizes),
-            keys=self._keys,
+            keys=self._reading.keys,
         )
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -192,9 +195,10 @@ class _Reader:
 
     def _repeated(self, judged: Judged) -> Judged:
         plan = self._reading.plan
-        if not plan.row_key:
+        keys = self._reading.keys
+        if keys is None:
             return judged
-        again = repeats(self._keys, judged.values, judged.sound(), plan)
+        again = repeats(keys, judged.values, judged.sound(), plan)
         return judged.with_findings(finding("repeated_key", plan.row_key[0], again, plan))
 
     def _landing(self, kept: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from lakecast.core.contract.judge import instant
 from lakecast.core.contract.plan import plan_of
 from lakecast.errors import Conflict, LakecastError, SpecError
 from lakecast.lake.draft import Reading, read
-from lakecast.lake.keys import KeyIndex, known
+from lakecast.lake.keys import known
 from lakecast.lake.landing import Landing, land, tidy
 from lakecast.lake.ledger import IngestReport, LoadReport, SourceName, recall, report_of
 from lakecast.lake.loads import LoadId, content_id, content_part, live, moment_part, source_part
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lakecast.core.contract.plan import Plan
+    from lakecast.core.keyset import KeySet
     from lakecast.lake.draft import Draft
     from lakecast.lake.loads import Live
     from lakecast.lake.sources import Item
@@ -82,7 +83,7 @@ class _Run:
     loads: list[LoadReport] = field(default_factory=list)
     skipped: list[SourceName] = field(default_factory=list)
     seen: dict[str, str] = field(default_factory=dict)
-    keys: dict[str, KeyIndex] = field(default_factory=dict)
+    keys: dict[str, KeySet] = field(default_factory=dict)
     held: dict[str, Live] = field(default_factory=dict)
 
     def meet(self, source: Source, plan: Plan) -> Iterator[Callable[[], None]]:
@@ -162,7 +163,8 @@ class _Run:
         self.loads.append(land(self.lake, draft, landing))
         self.seen.update((load.source, item.name) for load in replaced)
         self.held.pop(plan.table)
-        self.keys[plan.table] = draft.keys
+        if draft.keys is not None:
+            self.keys[plan.table] = draft.keys
 
     def _moved(self, held: Live, wanted: str) -> list[LoadId]:
         """The load of a source that is gone and held the same: its file has another name now."""
@@ -189,14 +191,17 @@ class _Run:
         with self.progress.bar(f"ingest {item.name}", item.size, "B") as bar:
             return read(item, reading, bar.advance)
 
-    def _keys(self, plan: Plan, before: _Before) -> KeyIndex:
-        """Keys of all other loads; read from the lake once, or when a load is replaced."""
+    def _keys(self, plan: Plan, before: _Before) -> KeySet | None:
+        """Keys of all other loads; read from the lake once, or when a load is replaced.
+
+        They are taken, for the reading adds to them, and put back once its load has landed.
+        """
         if not plan.row_key:
-            return KeyIndex()
-        if plan.table in self.keys and not before.replaced:
-            return self.keys[plan.table]
-        table = self.lake.table(plan.table)
-        return known(table, before.live, before.replaced, plan)
+            return None
+        held = self.keys.pop(plan.table, None)
+        if held is not None and not before.replaced:
+            return held
+        return known(self.lake.table(plan.table), before.live, before.replaced, plan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,42 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-import numpy as np
 import polars as pl
+import pytest
 
 from lakecast.core.contract.plan import Plan, Writing
-from lakecast.lake.keys import KeyIndex, hashed, repeats
+from lakecast.core.keyset import KeySet
+from lakecast.lake.keys import hashed, repeats
 
 PLAN = Plan(table="sales", required=(), filled=(), row_key=("a", "b"))
-
-
-def test_it_holds_what_was_added_and_nothing_else() -> None:
-    rng = np.random.default_rng(1)
-    index, added = KeyIndex(), []
-    for _ in range(50):
-        some = rng.integers(0, 2**63, rng.integers(0, 200)).astype(np.uint64)
-        index.add(some)
-        added.append(some)
-    every = np.concatenate(added)
-    assert index.holds(every).all()
-    assert not index.holds(every + np.uint64(1)).any()
-    assert len(index.runs) < 12
-    assert sum(run.size for run in index.runs) == every.size
-
-
-def test_a_fork_grows_on_its_own() -> None:
-    index = KeyIndex()
-    index.add(np.array([1], np.uint64))
-    other = index.fork()
-    other.add(np.array([2], np.uint64))
-    assert other.holds(np.array([1, 2], np.uint64)).all()
-    assert index.holds(np.array([1, 2], np.uint64)).tolist() == [True, False]
 
 
 def test_the_first_sound_row_of_a_key_counts() -> None:
     rows = pl.DataFrame({"a": ["x", "x", "x", "y", None], "b": [1, 1, 2, 1, 1]})
     sound = pl.Series([False, True, True, True, False])
-    index = KeyIndex()
+    index = KeySet()
     assert repeats(index, rows, sound, PLAN).to_list() == [False] * 5
     assert repeats(index, rows, sound, PLAN).to_list() == [True, True, True, True, False]
 
@@ -60,9 +38,29 @@ def test_a_key_is_the_same_before_and_after_it_landed() -> None:
 
 
 def test_whole_numbers_of_any_width_are_one_key() -> None:
-    index = KeyIndex()
+    index = KeySet()
     rows = pl.DataFrame({"a": ["x"], "b": pl.Series([1], dtype=pl.Int8)})
     sound = pl.Series([True])
     repeats(index, rows, sound, PLAN)
     wide = rows.with_columns(pl.col("b").cast(pl.Int64))
     assert repeats(index, wide, sound, PLAN).to_list() == [True]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (pl.Series([7, 8]), pl.Series(["7", "8"]), True),
+        (pl.Series([7.0, 7.5]), pl.Series(["7", "7.5"]), True),
+        (pl.Series(["7", "A7"]), pl.Series(["7", "A7"], dtype=pl.Enum(["A7", "7"])), True),
+        (pl.Series(["007", "+7"]), pl.Series([7, 7]), False),
+        (pl.Series([True, False]), pl.Series(["true", "false"]), True),
+    ],
+    ids=["whole", "float", "coded", "written-otherwise", "boolean"],
+)
+def test_a_key_is_the_same_in_every_type(one: pl.Series, other: pl.Series, same: bool) -> None:
+    contract = Plan(table="sales", required=(), filled=(), row_key=("a",))
+    pairs = zip(
+        *(hashed(pl.DataFrame({"a": values}), contract).to_list() for values in (one, other)),
+        strict=True,
+    )
+    assert all((a == b) is same for a, b in pairs)
