@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -246,7 +246,7 @@ def _infinite(
 
 def _sales(values: pl.DataFrame, plan: Plan) -> Iterator[Finding]:
     """Rules that only `sales` has."""
-    if plan.target in values.columns:
+    if plan.target in values.columns and _extreme(values[plan.target], 0, None):
         yield finding("negative", plan.target, values[plan.target] < 0, plan)
     for name, prefix in plan.cancelled.items():
         if name in values.columns:
@@ -262,24 +262,34 @@ def _starts(values: pl.Series, prefix: str) -> pl.Series:
 
 def _outside(values: pl.Series, bound: Bound) -> pl.Series:
     wrong = pl.repeat(value=False, n=values.len(), eager=True)
-    if bound.minimum is not None:
+    if bound.minimum is not None and _extreme(values, bound.minimum, None):
         wrong |= values < bound.minimum
-    if bound.maximum is not None:
+    if bound.maximum is not None and _extreme(values, None, bound.maximum):
         wrong |= values > bound.maximum
     if bound.above is not None:
         wrong |= values <= bound.above
     return wrong
 
 
+def _extreme(values: pl.Series, least: Any, most: Any) -> bool:
+    """Whether any value lies outside; most columns are cleared by their extremes alone."""
+    low = values.min() if least is not None else None
+    high = values.max() if most is not None else None
+    return bool((low is not None and low < least) or (high is not None and high > most))
+
+
 def _timely(times: Times, plan: Plan, facts: Facts, aware: bool | None) -> Iterator[Finding]:
     name = plan.time or ""
     early = datetime(plan.earliest.year, plan.earliest.month, plan.earliest.day)  # noqa: DTZ001
     late = datetime(LATEST.year, LATEST.month, LATEST.day)  # noqa: DTZ001
-    absurd = (times.utc < instant(early, plan.zone)) | (times.utc > instant(late, plan.zone))
-    yield finding("absurd", name, absurd, plan)
-    if aware is not None:
+    first, last = instant(early, plan.zone), instant(late, plan.zone)
+    if _extreme(times.utc, first, last):
+        yield finding("absurd", name, (times.utc < first) | (times.utc > last), plan)
+    if aware is not None and (aware or times.aware.any()):
         unlike = (times.aware != aware) & times.utc.is_not_null()
         yield finding("mixed_timezone", name, unlike, plan)
     if facts.as_of is not None and not plan.ahead:
-        future = times.utc > instant(facts.as_of, plan.zone)
-        yield finding("future", name, future & ~absurd, plan)
+        now = instant(facts.as_of, plan.zone)
+        if _extreme(times.utc, None, now):
+            sensible = times.utc.is_between(first, last)
+            yield finding("future", name, (times.utc > now) & sensible, plan)

@@ -36,7 +36,8 @@ def parse_times(values: pl.Series, writing: Writing) -> Times:
     an hour later; one that comes twice is the first.
     """
     if values.dtype == pl.Date:
-        return _naive(values.cast(_LOCAL), writing)
+        never = pl.repeat(value=False, n=values.len(), eager=True)
+        return Times(to_utc(values.cast(_LOCAL), writing.timezone), never, never)
     if isinstance(values.dtype, pl.Datetime):
         if values.dtype.time_zone is None:
             return _naive(values.cast(_LOCAL), writing)
