@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lakecast.columns import CODE
-from lakecast.core.block import PanelData
+from lakecast.core.block import MemoryPanel, PanelData
 from lakecast.core.features import State, state_at
 from lakecast.errors import LakecastError
 from lakecast.models.bundle import known_future, needed
@@ -44,14 +44,28 @@ class OpenPanel(PanelData, Protocol):
 
 def at_panel(predictor: Predictor, panel: OpenPanel) -> Predictor:
     """The champion at the end of a panel: `stand` with what the panel holds."""
-    known = {CODE, *predictor.info.columns.series, *predictor.info.categories}
+    return stand(predictor, panel, _beside(predictor, panel))
+
+
+def by_blocks(predictor: Predictor, panel: OpenPanel) -> Iterator[Predictor]:
+    """As `at_panel`, one block of the panel after the other: no more is held than a block needs."""
+    _check(predictor.info, panel.info)
+    beside = _beside(predictor, panel)
+    recode = _Recode.between(predictor, panel.info, beside.texts)
+    for block, future in zip(panel.blocks(), beside.futures, strict=True):
+        alone = MemoryPanel(panel.info, (block,))
+        yield _at(predictor, alone, replace(beside, futures=[future]), recode)
+
+
+def _beside(predictor: Predictor, panel: OpenPanel) -> Standing:
+    info = predictor.info
+    known = {CODE, *info.columns.series, *info.categories, *info.numeric}
     series = panel.series_frame()
-    standing = Standing(
-        series=series.select(c for c in series.columns if c in known | {*predictor.info.numeric}),
+    return Standing(
+        series=series.select(name for name in series.columns if name in known),
         futures=panel.futures(),
         texts=panel.vocabularies,
     )
-    return stand(predictor, panel, standing)
 
 
 def stand(predictor: Predictor, panel: PanelData, standing: Standing) -> Predictor:
@@ -63,14 +77,17 @@ def stand(predictor: Predictor, panel: PanelData, standing: Standing) -> Predict
     """
     _check(predictor.info, panel.info)
     recode = _Recode.between(predictor, panel.info, standing.texts)
+    return _at(predictor, panel, standing, recode)
+
+
+def _at(predictor: Predictor, panel: PanelData, standing: Standing, recode: _Recode) -> Predictor:
     memory = needed(predictor.forecaster, predictor.info, predictor.hierarchy)
     plans = predictor.forecaster.plans
-    state = State.merge(
-        [
-            state_at(recode.block(block), panel.info.cutoff, memory=memory, plans=plans)
-            for block in panel.blocks()
-        ]
-    )
+    states = [
+        state_at(recode.block(block), panel.info.cutoff, memory=memory, plans=plans)
+        for block in panel.blocks()
+    ]
+    state = State.merge(states)
     shape = (state.series, predictor.terms.horizon)
     futures = [recode.future(future) for future in standing.futures]
     return predictor.at(

@@ -11,7 +11,7 @@ from tests.champions import HORIZON, champion, names, standing
 
 from lakecast.core.block import Block, Future, MemoryPanel, PanelInfo, after
 from lakecast.errors import LakecastError
-from lakecast.forecasting.forecast import at_panel, stand, unknown
+from lakecast.forecasting.forecast import at_panel, by_blocks, stand, unknown
 from lakecast.models.bundle import Predictor, known_future
 from lakecast.models.standing import Standing, future_of, series_of
 
@@ -154,6 +154,30 @@ def test_an_opened_panel_brings_all_it_needs(fitted: Predictor) -> None:
     moved = at_panel(fitted, Opened(panel.info, panel, {}))
     assert moved.forecast().equals(standing(fitted, PANEL, NOW).forecast())
     assert "bucket" not in moved.series.columns
+
+
+@dataclass
+class Apart(Opened):
+    """A panel in blocks, each with a future of its own."""
+
+    def futures(self) -> Iterator[Future]:
+        return iter(beside(panels.split(PANEL, 3), NOW).futures)
+
+
+def test_block_after_block_is_the_whole(fitted: Predictor) -> None:
+    panel = until(panels.split(PANEL, 3), NOW)
+    opened = Apart(panel.info, panel, {})
+    parts = list(by_blocks(fitted, opened))
+    assert [part.series.height for part in parts] == [2, 2, 2]
+    found = pl.concat([part.forecast() for part in parts])
+    assert found.equals(at_panel(fitted, opened).forecast())
+    assert found.equals(standing(fitted, PANEL, NOW).forecast())
+
+
+def test_block_after_block_another_panel_is_refused(fitted: Predictor) -> None:
+    other = Apart(replace(PANEL.info, timezone="America/Recife"), until(PANEL, NOW), {})
+    with pytest.raises(LakecastError, match="its time zone differ"):
+        next(by_blocks(fitted, other))
 
 
 def test_pieces_are_the_whole(fitted: Predictor) -> None:

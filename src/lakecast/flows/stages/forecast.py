@@ -37,7 +37,7 @@ def run_forecast(context: Context, champion: Promotion, panel: LakePanel, finger
 
     Of every series, and of each level above them: see `Predictor.every_level`.
     """
-    pieces = standing(context, champion, panel).every_level()
+    pieces = _pieces(context, champion, panel)
     first = labelled(next(pieces), champion)
     table = context.lake.table(FORECASTS)
     partition = {CUTOFF: str(first[CUTOFF][0]), MODEL_VERSION: champion.model_version}
@@ -51,6 +51,16 @@ def run_forecast(context: Context, champion: Promotion, panel: LakePanel, finger
         fingerprint=fingerprint,
     )
     return staged.rows
+
+
+def _pieces(context: Context, champion: Promotion, panel: LakePanel) -> Iterator[pl.DataFrame]:
+    """Levels are sums over all series; without them, each block is forecast by itself."""
+    from lakecast.forecasting.forecast import at_panel, by_blocks
+
+    predictor = bundles.load(context.lake, champion.fingerprint)
+    if predictor.hierarchy is not None:
+        return at_panel(predictor, panel).every_level()
+    return chain.from_iterable(part.every_level() for part in by_blocks(predictor, panel))
 
 
 def _reader(frames: Iterator[pl.DataFrame]) -> pa.RecordBatchReader:
