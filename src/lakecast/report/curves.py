@@ -179,6 +179,8 @@ def _spread(
         .sort(KEY, "_at")
     )
     full = [name for name in values if placed[name].null_count() < placed.height]
+    if not full:  # of series that could never be sold
+        return {}
     groups = placed.group_by(KEY, maintain_order=True).agg("_at", *full)
     return {row[0]: [_curve(row[1], line) for line in row[2:]] for row in groups.iter_rows()}
 
