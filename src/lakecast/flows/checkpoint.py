@@ -23,6 +23,11 @@ class LakeCheckpoint:
     lake: Lake
     fingerprint: str
 
+    @property
+    def lasting(self) -> bool:
+        """True."""
+        return True
+
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         """What `keep` was given, or None."""
         try:

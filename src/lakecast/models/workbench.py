@@ -181,6 +181,13 @@ class Workbench:
             source=np.concatenate([answer.source for answer in answers]),
         )
 
+    def release(self) -> None:
+        """Let go of a large panel's rows and sets, which can be made again."""
+        with self._lock:
+            self._standings.clear()
+            if self._large:
+                self._shared.clear()
+
     def learn(
         self, learner: Learner, plans: Sequence[FeaturePlan], reach: Reach
     ) -> list[tuple[FittedPlan, Fitted]]:

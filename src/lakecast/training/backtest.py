@@ -17,7 +17,7 @@ from lakecast.core import folds, metrics
 from lakecast.logs import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,7 +70,16 @@ class Bench(Protocol):
 
 
 class Checkpoint(Protocol):
-    """Where finished work survives a kill."""
+    """Where finished work survives a kill.
+
+    `lasting` says whether `done` gives back what `keep` was given; if so, forecasts need not be
+    held while there is more to fit.
+    """
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it keeps anything."""
+        ...
 
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         """What `keep` was given, or None."""
@@ -83,6 +92,11 @@ class Checkpoint(Protocol):
 
 class Forgetful:
     """A checkpoint that keeps nothing."""
+
+    @property
+    def lasting(self) -> bool:
+        """False."""
+        return False
 
     def done(self, candidate: str, window: int) -> None:
         """Nothing was kept."""
@@ -97,6 +111,11 @@ class Seeded:
 
     inner: Checkpoint
     held: Mapping[tuple[str, int], pl.DataFrame]
+
+    @property
+    def lasting(self) -> bool:
+        """As the inner one."""
+        return self.inner.lasting
 
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         """Its own frame, or what the inner checkpoint kept."""
@@ -145,6 +164,11 @@ class Backtest:
         """[S, H] forecasts of a candidate."""
         return self.forecasts[name, fold.window.index].values
 
+    def only(self, name: str) -> Backtest:
+        """With the forecasts of one candidate alone; all are still told of."""
+        kept = {key: held for key, held in self.forecasts.items() if key[0] == name}
+        return replace(self, forecasts=kept)
+
     def candidate(self, name: str) -> Candidate:
         """The candidate of a name."""
         return next(one for one in self.candidates if one.name == name)
@@ -173,12 +197,20 @@ class Backtest:
         return out
 
 
+def _nothing() -> None:
+    """What nobody waits for."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hooks:
-    """Where a backtest keeps its work and says how far it is."""
+    """Where a backtest keeps its work and says how far it is; `fitted` is called behind all fits.
+
+    What was needed to fit can then be let go, before all forecasts are held at once.
+    """
 
     checkpoint: Checkpoint = field(default_factory=Forgetful)
     progress: Progresses = field(default_factory=Silent)
+    fitted: Callable[[], None] = _nothing
 
 
 def run_backtest(
@@ -193,19 +225,34 @@ def run_backtest(
     An average is the mean of its members' forecasts, which come before it, and costs no fit.
     """
     hooks = hooks or Hooks()
+    made = _made(bench, [one for one in candidates if not one.members], folds, hooks)
+    hooks.fitted()
     held: dict[tuple[str, int], Forecasts] = {}
-    fits = [one for one in candidates if not one.members]
+    for fold in folds:
+        index = fold.window.index
+        for candidate in candidates:
+            key = (candidate.name, index)
+            if candidate.members:
+                held[key] = _mean([held[name, index] for name in candidate.members])
+            else:
+                ready = made.pop(key) if key in made else None
+                held[key] = one(bench, candidate, fold, hooks) if ready is None else ready
+    return Backtest(folds=tuple(folds), groups=groups, candidates=tuple(candidates), forecasts=held)
+
+
+def _made(
+    bench: Bench, fits: Sequence[Candidate], folds: Sequence[Fold], hooks: Hooks
+) -> dict[tuple[str, int], Forecasts]:
+    """Every fit's forecasts; none where the checkpoint has them for later."""
+    found = {}
     with hooks.progress.bar("backtest", len(folds) * len(fits), "fits") as bar:
         for fold in folds:
-            index = fold.window.index
-            for candidate in candidates:
-                if candidate.members:
-                    members = [held[name, index] for name in candidate.members]
-                    held[candidate.name, index] = _mean(members)
-                else:
-                    held[candidate.name, index] = one(bench, candidate, fold, hooks)
-                    bar.advance()
-    return Backtest(folds=tuple(folds), groups=groups, candidates=tuple(candidates), forecasts=held)
+            for candidate in fits:
+                forecasts = one(bench, candidate, fold, hooks)
+                if not hooks.checkpoint.lasting:
+                    found[candidate.name, fold.window.index] = forecasts
+                bar.advance()
+    return found
 
 
 def _mean(members: Sequence[Forecasts]) -> Forecasts:

@@ -87,7 +87,11 @@ def train(
         everything,
         held,
         benches.groups(job.panel, job.spec),
-        replace(hooks, checkpoint=Seeded(hooks.checkpoint, screened.forecasts)),
+        replace(
+            hooks,
+            checkpoint=Seeded(hooks.checkpoint, screened.forecasts),
+            fitted=floor.release,
+        ),
     )
     return Ran(
         backtest=backtest,

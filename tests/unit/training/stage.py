@@ -87,6 +87,7 @@ class Shelf:
     """A checkpoint in memory."""
 
     held: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)
+    lasting: bool = True
 
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         return self.held.get((candidate, window))

@@ -107,3 +107,27 @@ def test_absolute_errors_leave_out_classes_whose_median_is_zero() -> None:
     mae, rmse = found.by_series("model", "mae"), found.by_series("model", "rmse")
     assert (mae[SERIES // 2 :, 0] == 0).all()
     assert (rmse[:, 0] > 0).all()
+
+
+def test_what_a_checkpoint_has_is_not_held_while_there_is_more_to_fit() -> None:
+    order: list[str] = []
+
+    class Watched(Shelf):
+        def keep(self, candidate: str, window: int, frame: pl.DataFrame) -> None:
+            order.append("kept")
+            super().keep(candidate, window, frame)
+
+    kept, _ = run(Hooks(checkpoint=Watched(), fitted=lambda: order.append("all fitted")))
+    held, _ = run()
+    assert order == ["kept"] * (2 * WINDOWS) + ["all fitted"]
+    for key, forecasts in held.forecasts.items():
+        np.testing.assert_array_equal(kept.forecasts[key].values, forecasts.values)
+        np.testing.assert_array_equal(kept.forecasts[key].source, forecasts.source)
+
+
+def test_one_candidate_alone_is_still_told_with_all() -> None:
+    found, _ = run()
+    only = found.only("naive")
+    assert {name for name, _ in only.forecasts} == {"naive"}
+    assert only.candidates == found.candidates
+    assert only.of("naive", only.folds[0]) is found.of("naive", found.folds[0])

@@ -102,33 +102,36 @@ def panel(facts: Facts) -> Need:
 
 
 def train(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
-    """Rows and binned sets, the larger of binning and fitting, and what stays beside them."""
-    fixed = standing(facts, fits, spec)
+    """Rows and binned sets, the larger of binning and fitting; forecasts are read back after."""
+    fixed = standing(fits)
     held = sets(facts, fits, budget - sum(fixed.values()))
-    return Need.of("train", _training(facts, fits, spec), **fixed, **held)
+    judged = max(_judging(facts, fits, spec) - sum(held.values()), 0)
+    return Need.of("train", _training(facts, fits, spec), **fixed, **held, judging=judged)
 
 
 def select(facts: Facts, fits: Outline, spec: Spec) -> Need:
     """The fit on all data, one set at a time, and what is registered."""
-    fixed = standing(facts, fits, spec)
+    fixed = standing(fits)
     rows = fits.rows * row_bytes(fits)
     seconds = _fitting(facts, (fit for fit in fits.fits if fit.purpose == "final"))
     return Need.of(
-        "select", _START + seconds, **fixed, rows=rows, tracking=TRACK, state=_state(facts, spec)
+        "select", _START + seconds, **fixed, rows=rows, tracking=TRACK, beside=beside(facts, spec)
     )
 
 
-def standing(facts: Facts, fits: Outline, spec: Spec) -> dict[str, int]:
-    """Parts of training that do not depend on `train.rows`."""
-    series, horizon = _series(facts), spec.forecast.horizon
-    answers = series * horizon
+def standing(fits: Outline) -> dict[str, int]:
+    """Parts of a training that do not depend on `train.rows`."""
     return {
         "libraries": LEARN,
         "edges": min(SAMPLE, fits.shared) * fits.columns * EDGES,
         "histograms": fits.leaves * fits.columns * HISTOGRAM,
-        "forecasts": fits.forecasts * fits.windows * answers * 8,
-        "scoring": min(answers * SCORES, 4096 * horizon * SCORES * fits.windows),
     }
+
+
+def _judging(facts: Facts, fits: Outline, spec: Spec) -> int:
+    """All forecasts of the backtest, and one window of one candidate while it is scored."""
+    answers = _series(facts) * spec.forecast.horizon
+    return answers * (fits.forecasts * fits.windows * 8 + SCORES)
 
 
 def sets(facts: Facts, fits: Outline, room: int) -> dict[str, int]:
@@ -166,8 +169,9 @@ def report(facts: Facts, spec: Spec) -> Need:
 
 
 def beside(facts: Facts, spec: Spec) -> int:
-    """What else is alive beside the rows of the final fit."""
-    return TRACK + _state(facts, spec)
+    """What is alive beside the rows of the final fit: the state, the champion's forecasts."""
+    windows = facts.fits.windows if facts.fits else 0
+    return _state(facts, spec) + _series(facts) * spec.forecast.horizon * windows * 8
 
 
 def row_bytes(fits: Outline) -> int:

@@ -130,7 +130,7 @@ def _rows(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
 
 def _room(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
     """Bytes that are left for rows; below 0 where nothing is."""
-    taken = sum(sizes.standing(facts, fits, spec).values()) + sizes.beside(facts, spec)
+    taken = sum(sizes.standing(fits).values()) + sizes.TRACK + sizes.beside(facts, spec)
     return int(_MARGIN * budget) - taken
 
 

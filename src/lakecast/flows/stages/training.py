@@ -8,7 +8,7 @@ committed; the alias follows; the note says that the training ended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -145,6 +145,13 @@ class Training:
             decision.backtest, self.scores, spec.forecast, spec.gate, decision.champion
         )
 
+    def lighten(self) -> None:
+        """Let go of all forecasts but the champion's, once everybody is scored."""
+        _ = self.board, self.above
+        left = self.decision.backtest.only(self.decision.champion)
+        self.__dict__["decision"] = replace(self.decision, backtest=left)
+        self.__dict__["ran"] = replace(self.ran, backtest=left)
+
     def forget(self) -> None:
         """Let go of fits, binned sets and forecasts: what comes next reads the lake."""
         for name, value in vars(type(self)).items():
@@ -279,6 +286,7 @@ def _keep_bundle(training: Training) -> None:
     if training.decision.choice is None or bundles.kept(context.lake, training.fingerprint):
         return
     panel = training.panel
+    training.lighten()
     with context.progress.bar("fitting the champion on all data", 1) as bar:
         standing = Standing(
             series=panel.series_frame().drop("bucket", "first", "last"),
