@@ -170,6 +170,27 @@ class MemoryPanel:
         return iter(self.held)
 
 
+@dataclass(frozen=True, slots=True)
+class ThinPanel:
+    """A drawn share of a panel's series, whole, block by block; its info is the whole panel's."""
+
+    whole: PanelData
+    share: float
+    seed: int
+
+    @property
+    def info(self) -> PanelInfo:
+        """The whole panel's."""
+        return self.whole.info
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of the whole without the series that were not drawn."""
+        for block in self.whole.blocks():
+            drawn = _draw(block.codes, self.seed) < self.share
+            if drawn.any():
+                yield block.take(drawn)
+
+
 def sample(panel: PanelData, most: int, *, seed: int) -> PanelData:
     """About `most` rows of a larger panel, whole series, held in memory; a smaller one as it is.
 
@@ -178,8 +199,7 @@ def sample(panel: PanelData, most: int, *, seed: int) -> PanelData:
     if panel.info.rows <= most:
         return panel
     share = most / panel.info.rows
-    drawn = (block.take(_draw(block.codes, seed) < share) for block in panel.blocks())
-    held = tuple(block for block in drawn if block.rows)
+    held = tuple(ThinPanel(panel, share, seed).blocks())
     info = replace(
         panel.info,
         series=sum(len(block.codes) for block in held),

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from lakecast.core.block import after
+from lakecast.core.block import ThinPanel, after
 from lakecast.core.features import FeaturePlan, fit_plan, state_at
+from lakecast.core.features.defaults import DEFAULTS
 from lakecast.models.linear import Ridge
 from lakecast.models.protocol import Answer
 from lakecast.models.routed import Prior, Routed
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from lakecast.models.protocol import Fitted, Forecaster
 
 BUDGET: Final = 2_000_000_000
+RECENT: Final = 1.15  # a year and a season: 420 days
 _LEAST_ROWS: Final = 64
 # Cells below which one fit on several threads waits more than it works.
 _SMALL: Final = 20_000_000
@@ -40,7 +42,10 @@ _STANDINGS: Final = 4  # two kinds of baselines, recursive and direct models at 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reach:
-    """The rows a fit sees: periods `start` (None: all) .. `cutoff`, the newest `most` of them."""
+    """The rows a fit sees: periods `start` (None: all) .. `cutoff`, about `most` of them.
+
+    The newest ones; but where that would be less than `RECENT` years, a draw of the series.
+    """
 
     cutoff: int
     start: int | None = None
@@ -153,7 +158,7 @@ class Workbench:
         self.threads = threads
         self.budget = budget
         self._shared: OrderedDict[_Key, _Shared] = OrderedDict()
-        self._census: dict[int, Census] = {}
+        self._thin: dict[tuple[int, int | None, int], tuple[PanelData, Census]] = {}
         self._priors: dict[int, Prior] = {}
         self._standings: OrderedDict[_Standing, tuple[tuple[State, Future], ...]] = OrderedDict()
         self._lock = RLock()
@@ -260,12 +265,10 @@ class Workbench:
             return self._shared[key]
 
     def _made(self, key: _Key) -> PanelRows:
-        last, lead = self.cutoffs[-1] if key.own is None else key.own, key.plan.lead
-        if lead not in self._census:
-            self._census[lead] = Census.take(self.panel, lead, self.cutoffs[-1])
-        census = self._census[lead]
+        last = self.cutoffs[-1] if key.own is None else key.own
+        panel, census = self._thinned(key.plan.lead, key.most, key.seed)
         rows = PanelRows(
-            panel=self.panel,
+            panel=panel,
             fitted=fit_plan(key.plan, self.panel, last),
             scaled=key.scaled,
             census=census,
@@ -274,6 +277,19 @@ class Workbench:
         )
         small = 16 * rows.rows * len(rows.columns) <= self.budget
         return rows.hold() if small else rows
+
+    def _thinned(self, lead: int, most: int | None, seed: int) -> tuple[PanelData, Census]:
+        """The series that are trained on, and how many rows they have by period."""
+        key = (lead, most, seed)
+        if key not in self._thin:
+            panel, census = self.panel, Census.take(self.panel, lead, self.cutoffs[-1])
+            recent = int(RECENT * DEFAULTS[panel.info.frequency.unit].year)
+            rows = census.rows(self.cutoffs[0] + 1 - recent, self.cutoffs[0])
+            if most is not None and rows > most:
+                panel = ThinPanel(panel, most / rows, seed)
+                census = Census.take(panel, lead, self.cutoffs[-1])
+            self._thin[key] = (panel, census)
+        return self._thin[key]
 
     def _bin(self, rows: PanelRows, every: PanelRows, seed: int) -> BinnedSet:
         from lakecast.models.binned import BinnedSet

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests import panels
 
-from lakecast.core.block import Block, MemoryPanel, PanelInfo
+from lakecast.core.block import Block, MemoryPanel, PanelInfo, ThinPanel
 from lakecast.core.features import fit_plan
 from lakecast.models import partitioned
 from lakecast.models.recipes import Baseline, Tabular
@@ -133,16 +133,29 @@ def test_a_sliding_window_forgets_what_is_older() -> None:
     assert not np.array_equal(values(panel, None), values(other, None))
 
 
+RIDGE = Tabular(family="linear_regression", strategy="recursive", params={"alpha": 0.1}, horizon=14)
+
+
 def test_most_rows_keeps_the_newest() -> None:
-    panel = panels.regular()  # six series
+    panel = panels.regular(length=500)  # six series
     bench = Workbench(panel, (C,))
-    ridge = Tabular(
-        family="linear_regression", strategy="recursive", params={"alpha": 0.1}, horizon=14
-    )
-    few = bench.fit(replace(ridge, rows=600), C)
-    window = bench.fit(ridge, C, C - 99)
+    few = bench.fit(replace(RIDGE, rows=6 * 450), C)
+    window = bench.fit(RIDGE, C, C - 449)
     np.testing.assert_array_equal(
         bench.forecast(few, C, 14).values, bench.forecast(window, C, 14).values
+    )
+
+
+def test_below_a_year_series_are_drawn_instead() -> None:
+    panel = panels.regular(series=60, length=500)
+    bench = Workbench(panel, (C,))
+    few = bench.fit(replace(RIDGE, rows=30 * 420), C)
+    half = list(ThinPanel(panel, 0.5, RIDGE.seed).blocks())
+    assert 15 < sum(len(block.codes) for block in half) < 45
+    alone = Workbench(MemoryPanel(panel.info, tuple(half)), (C,))
+    fitted = alone.fit(replace(RIDGE, rows=30 * 420), C)
+    np.testing.assert_array_equal(
+        bench.forecast(few, C, 14).values, bench.forecast(fitted, C, 14).values
     )
 
 
