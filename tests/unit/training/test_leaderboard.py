@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import polars as pl
 import pytest
 from tests.unit.training.stage import GROUPS, HORIZON, INFO, SERIES, Noisy, candidate, make_folds
 
 from lakecast.core import metrics
+from lakecast.core.classes import CLASSES
 from lakecast.spec import Forecast, Gate
-from lakecast.training import leaderboard
+from lakecast.training import calibration, leaderboard
 from lakecast.training.backtest import Backtest, Candidate, rows, run_backtest
 from lakecast.training.composite import with_policies
 from lakecast.training.leaderboard import Segment
@@ -118,3 +122,30 @@ def test_model_comparison_has_the_keys_people_know(backtest: Backtest, table: pl
     assert set(found) == {"gradient_boosting", "naive", "auto", "best", "best by class"}
     assert {"rmse", "mae", "r2", "best_params"} <= set(found["gradient_boosting"])
     assert found["gradient_boosting"]["best_params"] == {"num_leaves": 31}
+
+
+def test_coverage_by_class_and_horizon_is_counted_row_by_row(backtest: Backtest) -> None:
+    spec = Forecast(horizon=HORIZON, levels=(50, 80))
+    found = calibration.coverage(backtest, "model", spec)
+    assert found.schema == calibration.COVERAGE
+    counted: dict[tuple[object, ...], list[bool]] = {}
+    for fold, bands in calibration.nested_bands(backtest, "model", spec):
+        for band, s, h in product(bands, range(len(fold.codes)), range(HORIZON)):
+            actual = fold.scored[s, h]
+            if not np.isnan(actual) and not np.isnan(band.lo[s, h]):
+                kind = CLASSES[fold.classes[s]]
+                group = next(last for last in GROUPS if h < last)
+                inside = bool(band.lo[s, h] <= actual <= band.hi[s, h])
+                for key in product([band.level], [kind, None], [group, None]):
+                    counted.setdefault(key, []).append(inside)
+    told = {row[:3]: row[3:5] for row in found.iter_rows()}
+    assert told.keys() == counted.keys()
+    for key, inside in counted.items():
+        assert told[key] == (len(inside), pytest.approx(np.mean(inside)))
+    stats = calibration.interval_stats(backtest, "model", spec)
+    assert told[80, None, None][1] == pytest.approx(metrics.interval_figure("coverage", stats[80]))
+
+
+def test_a_single_window_has_no_nested_coverage(backtest: Backtest) -> None:
+    alone = replace(backtest, folds=backtest.folds[:1])
+    assert calibration.coverage(alone, "model", Forecast(horizon=HORIZON)).is_empty()
