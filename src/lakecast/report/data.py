@@ -42,6 +42,12 @@ BY_SEGMENT: Final = pl.Schema(
     {CANDIDATE: pl.String(), "segment": pl.String(), "value": pl.String(), "series": pl.Int64()}
 )
 LEVELS: Final = pl.Schema({LEVEL: pl.String(), "groups": pl.Int64(), "method": pl.String()})
+COVERAGE: Final = pl.Schema(
+    {
+        "level": pl.Int32(), "class": pl.String(), HORIZON: pl.Int32(), "rows": pl.Int64(),
+        "coverage": pl.Float64(), "width": pl.Float64(),
+    }
+)  # fmt: skip
 FINDINGS: Final = pl.Schema(
     {"kind": pl.String(), "series": pl.String(), "detail": pl.String(), "count": pl.Int64()}
 )
@@ -146,7 +152,8 @@ class ReportData:
 
     `history` holds the series columns, time and target; `backtest` the champion's forecasts in
     its windows (columns of the table `backtest`; rows of other candidates are left out here);
-    `levels` a row a level, last the series, with the champion's figures;
+    `levels` a row a level, last the series, with the champion's figures; `coverage` what its
+    intervals held by demand class and horizon group (null: all of them);
     `forecasts` the columns of the table; `held_back` the series columns, time and `actual` of
     periods that no model saw. Only `history` may be large: it is read once or twice, lazily.
     """
@@ -161,6 +168,7 @@ class ReportData:
     by_horizon: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BY_HORIZON))
     by_segment: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BY_SEGMENT))
     levels: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LEVELS))
+    coverage: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=COVERAGE))
     money: Money | None = None
     history: pl.LazyFrame | None = None
     backtest: pl.DataFrame | None = None
@@ -178,6 +186,7 @@ class ReportData:
         _need(self.by_horizon, "by_horizon", tuple(BY_HORIZON))
         _need(self.by_segment, "by_segment", (CANDIDATE, "segment", "value"))
         _need(self.levels, "levels", tuple(LEVELS))
+        _need(self.coverage, "coverage", tuple(COVERAGE))
         _need(self.findings, "findings", tuple(FINDINGS))
         _need(self.importances, "importances", tuple(IMPORTANCES))
         _need(self.backtest, "backtest", (*keys, HORIZON, FORECAST, ACTUAL))

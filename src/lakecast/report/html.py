@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from lakecast.report import charts, ledger, levels, story, tables, words
+from lakecast.report import charts, coverage, ledger, levels, story, tables, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +50,7 @@ def _context(data: ReportData, curves: Mapping[str, Any]) -> dict[str, Any]:
         "segments": tables.segments(data),
         "levels": levels.levels(data),
         "reconciled": levels.reconciled(data),
+        "coverage": coverage.coverage(data),
         "money": tables.money(data, data.money) if data.money else None,
         "importances": tables.importances(data.importances),
         "loads": ledger.loads(data.loads),

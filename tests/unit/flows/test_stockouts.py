@@ -138,3 +138,16 @@ def test_a_panel_without_a_sale_is_refused(tmp_path: Path) -> None:
     rows = [(f"s{shop}", day, 0.0, True) for shop in range(3) for day in range(60)]
     with pytest.raises(DataRefused, match="the panel has no series"):
         project(tmp_path / "p", rows).run()
+
+
+def test_the_report_sets_what_intervals_held_beside_what_was_asked(ran: Project) -> None:
+    found = ran.report_data().coverage
+    assert found["level"].unique().to_list() == [80]
+    whole = found.filter(pl.col("class").is_null(), pl.col("horizon").is_null())
+    assert whole["rows"].to_list() == [
+        found.filter(pl.col("class").is_not_null(), pl.col("horizon").is_null())["rows"].sum()
+    ]
+    scored = ran.table("metrics").filter(
+        pl.col("horizon").is_null(), pl.col("window").is_null(), candidate="naive", segment="total"
+    )
+    assert 0 < whole["rows"][0] <= scored["rows"][0]

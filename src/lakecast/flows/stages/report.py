@@ -24,6 +24,7 @@ from lakecast.lake.panels import PANEL, read_findings
 from lakecast.registry.promotions import TABLE as PROMOTIONS
 from lakecast.registry.promotions import champion as champion_of
 from lakecast.report.data import (
+    COVERAGE,
     LEVELS,
     ColumnSize,
     Decision,
@@ -176,6 +177,7 @@ class _View:
             "by_horizon": by_horizon(scores),
             "by_segment": by_segment(scores),
             "levels": self._levels(),
+            "coverage": pl.DataFrame(self.told.get("coverage", ()), schema=COVERAGE),
             "backtest": self._champions(backtest),
             "money": self._money(backtest),
             "importances": shares,

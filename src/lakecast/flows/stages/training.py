@@ -145,6 +145,14 @@ class Training:
             decision.backtest, self.scores, spec.forecast, spec.gate, decision.champion
         )
 
+    @property
+    def coverage(self) -> pl.DataFrame:
+        """What the champion's nested intervals held: see `training.calibration.coverage`."""
+        from lakecast.training.calibration import coverage
+
+        decision = self.decision
+        return coverage(decision.backtest, decision.champion, self.context.spec.forecast)
+
     def lighten(self) -> None:
         """Let go of all forecasts but the champion's, once everybody is scored."""
         _ = self.board, self.above
@@ -245,6 +253,7 @@ def told(training: Training) -> dict[str, Any]:
         "series": info.series,
         "levels": training.levels,
         "leaderboard": training.board.to_dicts(),
+        "coverage": training.coverage.to_dicts(),
         "trials": [
             {"family": t.family, "params": dict(t.params), "loss": t.loss, "chosen": t.chosen}
             for t in training.ran.trials
