@@ -72,5 +72,6 @@ def _model(row: dict[str, Any]) -> Any:
         family=row["family"],
         strategy=row["strategy"],
         params=json.loads(row["params"]),
+        scaled=row["scaled"],
         features=None if told is None else msgspec.json.decode(told, type=Features),
     )

@@ -207,6 +207,7 @@ def _rows(done: Found, case: Case) -> pl.DataFrame:
                 "family": point.family,
                 "strategy": case.strategy,
                 "params": json.dumps(dict(point.params)),
+                "scaled": point.scaled,
                 "feature_set": point.label,
                 "features": None if features is None else msgspec.json.encode(features).decode(),
                 "chosen": one.slot in chosen,
@@ -220,6 +221,7 @@ def _told(done: Found, one: Tried) -> dict[str, Any]:
     """A trial's point, flat."""
     point = done.point(one)
     more = {} if point.features is None else {"features": point.label}
+    more |= {} if point.scaled else {"scaling": "none"}
     return {"family": point.family, **point.params, **more}
 
 

@@ -15,8 +15,9 @@ import msgspec
 from lakecast.errors import SpecError
 from lakecast.models import families, spaces
 from lakecast.models.recipes import given
-from lakecast.spec.model import Features, Objective
+from lakecast.spec.model import Features, Objective, Scaling
 from lakecast.training.backtest import Candidate
+from lakecast.training.candidates import TREES, rows_of
 
 if TYPE_CHECKING:
     from lakecast.core.block import PanelInfo
@@ -31,6 +32,8 @@ AS_GIVEN: Final = "spec"
 _FAMILY: Final = "family"
 _FEATURES: Final = "features"
 _OBJECTIVE: Final = "objective"
+_SCALING: Final = "scaling"
+_SCALINGS: Final[tuple[Scaling, ...]] = ("series", "none")
 
 
 class Ask(Protocol):
@@ -51,10 +54,14 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """A model to try: complete parameters, and features where they are not the spec's."""
+    """A model to try: complete parameters, and features where they are not the spec's.
+
+    `scaled` says whether rows are divided by their series' scale.
+    """
 
     family: Family
     params: Params
+    scaled: bool = True
     label: str = AS_GIVEN
     features: Features | None = None
 
@@ -66,17 +73,24 @@ class Point:
             strategy=strategy,
             params=dict(self.params),
             features=self.features,
+            scaled=self.scaled,
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Space:
-    """The points of a search. `knobs` and `fixed` are by family, `features` by label."""
+    """The points of a search. `knobs` and `base` are by family, `features` by label.
+
+    `base` is what a family's models have but for what is searched; `fixed` names what the spec
+    fixes of it. `scalings` are what tree families choose from.
+    """
 
     families: tuple[Family, ...]
     by_turns: bool
     knobs: Mapping[Family, tuple[Knob, ...]]
-    fixed: Mapping[Family, Params]
+    base: Mapping[Family, Params]
+    fixed: Mapping[Family, frozenset[str]]
+    scalings: tuple[Scaling, ...]
     objectives: tuple[str, ...]
     features: Mapping[str, Features | None]
 
@@ -85,12 +99,14 @@ class Space:
         if slot >= len(self.families):
             return None
         family = self.families[slot]
-        base = {**families.defaults(family), **self.fixed[family]}
+        base = self.base[family]
         values: dict[str, Any] = {
             f"{family}.{knob.name}": _number(knob, base[knob.name]) for knob in self._of(family)
         }
         values |= {} if self.by_turns else {_FAMILY: family}
         values |= {_FEATURES: AS_GIVEN} if len(self.features) > 1 else {}
+        if self._asks_scaling(family):
+            values[f"{family}.{_SCALING}"] = self.scalings[0]
         if self._asks_objective(family):
             values[f"{family}.{_OBJECTIVE}"] = str(base[_OBJECTIVE])
         return values
@@ -104,6 +120,8 @@ class Space:
             ask.suggest_categorical(_FEATURES, tuple(self.features))
         for knob in self._of(family):
             _suggest(ask, knob, family)
+        if self._asks_scaling(family):
+            ask.suggest_categorical(f"{family}.{_SCALING}", self.scalings)
         if self._asks_objective(family):
             chosen = ask.suggest_categorical(f"{family}.{_OBJECTIVE}", self.objectives)
             if chosen == "tweedie" and spaces.TWEEDIE_POWER.name not in self.fixed[family]:
@@ -118,9 +136,11 @@ class Space:
             for name, value in values.items()
             if name.startswith(f"{family}.")
         }
+        scaling = mine.pop(_SCALING, self.scalings[0])
         return Point(
             family=family,
-            params=families.resolve(family, {**self.fixed[family], **mine}),
+            params=families.resolve(family, {**self.base[family], **mine}),
+            scaled=scaling == "series" or family not in TREES,
             label=label,
             features=self.features[label],
         )
@@ -131,6 +151,9 @@ class Space:
     def _of(self, family: Family) -> tuple[Knob, ...]:
         return self.knobs.get(family, ())
 
+    def _asks_scaling(self, family: Family) -> bool:
+        return family in TREES and bool(self.knobs.get(family)) and len(self.scalings) > 1
+
     def _asks_objective(self, family: Family) -> bool:
         return family == "gradient_boosting" and bool(self.objectives)
 
@@ -138,7 +161,9 @@ class Space:
 def make_space(spec: Spec, tune: Tune, info: PanelInfo) -> Space:
     """The space of a spec. Raises `SpecError` where nothing is left to search."""
     asked = spec.train.families
-    fixed = {family: _fixed(family, spec) for family in asked}
+    own = {family: _given(family, spec) for family in asked}
+    fixed = {family: frozenset(mine) for family, mine in own.items()}
+    large = rows_of(spec, info) >= families.LARGE
     knobs = {
         family: tuple(knob for knob in spaces.space(family) if knob.name not in fixed[family])
         for family in asked
@@ -150,7 +175,12 @@ def make_space(spec: Spec, tune: Tune, info: PanelInfo) -> Space:
         families=asked,
         by_turns="family" not in tune.over or len(asked) == 1,
         knobs=knobs,
+        base={
+            family: {**families.defaults(family, large=large), **mine}
+            for family, mine in own.items()
+        },
         fixed=fixed,
+        scalings=_SCALINGS if spec.train.scaling == "auto" else (spec.train.scaling,),
         objectives=get_args(Objective) if free else (),
         features=_variants(spec.features, info) if "features" in tune.over else {AS_GIVEN: None},
     )
@@ -168,7 +198,7 @@ def _check(space: Space) -> None:
         )
 
 
-def _fixed(family: Family, spec: Spec) -> Params:
+def _given(family: Family, spec: Spec) -> Params:
     mine = given(family, spec.train)
     return {name: value for name, value in mine.items() if (name, value) != (_OBJECTIVE, "auto")}
 

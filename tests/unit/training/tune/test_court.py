@@ -6,9 +6,10 @@ import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from msgspec.structs import replace as changed
-from tests.unit.training.stage import CUTOFF, HORIZON, INFO, block
+from tests.unit.training.stage import CUTOFF, HORIZON, INFO
 from tests.unit.training.test_train import JOB
 
 from lakecast.core.block import MemoryPanel
@@ -57,8 +58,12 @@ def test_windows_end_before_what_training_scores(more: dict[str, int]) -> None:
 
 
 def test_nothing_later_is_seen(case: Case) -> None:
-    absurd = MemoryPanel(JOB.panel.info, (block(case.until),))
-    other = make_case(replace(JOB.panel, held=absurd.held), JOB.spec)
+    held = []
+    for one in JOB.panel.blocks():
+        later = one.ordinals() > case.until
+        assert later.any()
+        held.append(replace(one, target=one.target + later * np.float32(1e4)))
+    other = make_case(MemoryPanel(JOB.panel.info, tuple(held)), JOB.spec)
     assert Court(other).judge(POINT, 0).loss == Court(case).judge(POINT, 0).loss
     assert all(int(one.ordinals().max()) <= case.until for one in case.panel.blocks())
 
@@ -75,7 +80,7 @@ def test_a_case_can_be_sent_to_another_process(case: Case) -> None:
 
 
 def test_too_short_a_history() -> None:
-    spec = windows(JOB.spec, windows=7)
+    spec = changed(JOB.spec, forecast=changed(JOB.spec.forecast, horizon=4 * HORIZON))
     with pytest.raises(SpecError, match=r"tune\.windows: no window lies before the scored ones"):
         make_case(JOB.panel, spec)
 

@@ -49,6 +49,8 @@ def found(path: Path, case: Case, crew: Crew) -> Found:
         return search(case, log, crew, Limits(trials=10), Silent())
 
 
+@pytest.mark.slow
+@pytest.mark.crash
 def test_two_processes_of_which_one_is_killed_find_what_one_does(
     tmp_path: Path, case: Case
 ) -> None:

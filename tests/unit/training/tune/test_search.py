@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,14 +81,10 @@ def test_what_is_hopeless_is_given_up(expected: Found) -> None:
 
 
 def test_the_search_learns(tmp_path: Path) -> None:
+    """Later proposals are better than those drawn at random."""
     found = run(tmp_path / "a", Judges(), 48)
-    rates = [
-        float(found.point(one).params["learning_rate"])
-        for one in found.tried[-20:]
-        if found.point(one).family == "gradient_boosting"
-    ]
-    assert len(rates) >= 8
-    assert sorted(abs(rate - 0.05) for rate in rates)[len(rates) // 2] < 0.02
+    first = [one.losses[0] for one in found.tried]
+    assert median(first[-24:]) < median(first[2 : 2 * ROUND]) - 0.1
 
 
 def test_a_loss_that_is_no_number_fails_the_trial(tmp_path: Path) -> None:

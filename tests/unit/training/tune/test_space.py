@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import optuna
 import pytest
 from msgspec.structs import replace
@@ -68,6 +70,30 @@ def test_the_power_is_searched_with_tweedie_only() -> None:
         assert ("tweedie_variance_power" in point.params) == (
             point.params["objective"] == "tweedie"
         )
+
+
+def test_scaling_is_searched_with_trees_where_the_spec_leaves_it_open() -> None:
+    space = space_of('over = ["params"]')
+    points = [space.point(propose(space, (), 1, slot), slot) for slot in range(30)]
+    scaled = {(point.family, point.scaled) for point in points}
+    assert scaled == {
+        ("linear_regression", True), ("gradient_boosting", True), ("gradient_boosting", False),
+    }  # fmt: skip
+    spec = spec_of()
+    fixed = replace(spec, train=replace(spec.train, scaling="none"))
+    space = make_space(fixed, fixed.tune, NAMED)  # type: ignore[arg-type]
+    points = [space.point(propose(space, (), 1, slot), slot) for slot in range(20)]
+    assert {point.scaled for point in points if point.family == "gradient_boosting"} == {False}
+    assert all(point.scaled for point in points if point.family == "linear_regression")
+
+
+def test_a_large_panel_starts_from_the_defaults_of_large_ones() -> None:
+    spec = spec_of()
+    large = dataclasses.replace(NAMED, rows=families.LARGE, series=100)
+    space = make_space(spec, spec.tune, large)  # type: ignore[arg-type]
+    values = space.default(1)
+    assert values is not None
+    assert space.point(values, 1).params == grid(spec, "gradient_boosting", large=True)[0]
 
 
 def test_families_take_turns_where_they_are_not_searched() -> None:
