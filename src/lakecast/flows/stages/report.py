@@ -209,19 +209,22 @@ class _View:
         return rows.join(ids, on=CODE, how="inner")
 
     def _champions(self, backtest: pl.LazyFrame) -> pl.DataFrame:
-        mine = backtest.filter(pl.col(CANDIDATE) == self.told["champion"])
+        mine = backtest.filter(pl.col(CANDIDATE) == self.told["champion"]).drop(CANDIDATE)
         return self.named(mine).collect()
 
     def _money(self, backtest: pl.LazyFrame) -> Money | None:
-        """Errors of all candidates at the price of their day."""
+        """Errors of all candidates at the price of their day; one candidate at a time is read."""
         info = self.panel.info
         if self.context.spec.panel.revenue is None:
             return None
         keys = [CODE, info.columns.time]
+        known = backtest.filter(pl.col(ACTUAL).is_not_null() & (pl.col("window") > 0))
+        first = known.select(pl.col(info.columns.time).min()).collect().item()
         prices = self.context.lake.table(PANEL).scan().select(*keys, PRICE)
+        prices = prices.filter(pl.col(info.columns.time) >= first).collect().lazy()
         error = (pl.col(FORECAST) - pl.col(ACTUAL)) * pl.col(PRICE)
-        scored = (
-            backtest.filter(pl.col(ACTUAL).is_not_null() & (pl.col("window") > 0))
+        parts = [
+            known.filter(pl.col(CANDIDATE) == row[CANDIDATE])
             .join(prices, on=keys, how="left")
             .group_by(CANDIDATE)
             .agg(
@@ -229,9 +232,10 @@ class _View:
                 (-error).clip(lower_bound=0).sum().alias("under"),
                 pl.col(PRICE).is_not_null().mean().alias("priced"),
             )
-            .sort(CANDIDATE)
             .collect()
-        )
+            for row in self.told["leaderboard"]
+        ]
+        scored = pl.concat(parts).sort(CANDIDATE)
         priced = scored["priced"].mean()
         return Money(
             by_candidate=scored.drop("priced"),
