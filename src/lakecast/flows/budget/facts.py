@@ -20,30 +20,49 @@ if TYPE_CHECKING:
 class Facts:
     """Sizes of a project.
 
-    `loaded` is the number of rows of all sources that are in the lake. `ground` is None before
-    there is a panel; `fits` also where no features compile or no window fits, which training will
-    say in its own words.
+    `loaded` is the number of rows of all sources, `keyed` of those with a key: what the lake has of
+    them, or what the files seem to have. `ground` is None before there is a panel; `fits` also
+    where no features compile or no window fits, which training will say in its own words.
     """
 
     loaded: int
+    keyed: int = 0
     threads: int
     ground: Ground | None = None
     fits: Outline | None = None
 
 
 def facts(context: Context) -> Facts:
-    """Of the lake as it is now; reads commit logs and the table `series`."""
+    """Of the lake as it is now; reads commit logs, the table `series`, and heads of new files."""
     lake, threads = context.lake, context.settings.threads
-    names = {source.table for source in context.spec.sources}
-    tables = [table for table in map(lake.table, sorted(names)) if table.exists()]
-    rows = sum(file.rows for table in tables for file in table.files())
+    counts = {source.table: 0 for source in context.spec.sources}
+    keyed = {source.table for source in context.spec.sources if source.row_key}
+    for name in counts:
+        counts[name] = _rows(context, name)
+    loaded, keys = sum(counts.values()), sum(counts[name] for name in keyed)
     if not lake.table(PANEL).exists():
-        return Facts(loaded=rows, threads=threads)
+        return Facts(loaded=loaded, keyed=keys, threads=threads)
     from lakecast.lake.lake_panel import open_panel
 
     ground = ground_of(open_panel(lake))
     fits = outline_of(context.spec, ground) if ground.first.size else None
-    return Facts(loaded=rows, threads=threads, ground=ground, fits=fits)
+    return Facts(loaded=loaded, keyed=keys, threads=threads, ground=ground, fits=fits)
+
+
+def _rows(context: Context, name: str) -> int:
+    """Rows of a table, or of its sources where it is not in the lake yet; 0 where they are not
+    there either, which `ingest` will say in its own words.
+    """
+    from lakecast.lake.sources.count import estimate
+
+    table = context.lake.table(name)
+    if table.exists():
+        return sum(file.rows for file in table.files())
+    project = context.settings.project
+    try:
+        return sum(estimate(one, project) for one in context.spec.sources if one.table == name)
+    except LakecastError:
+        return 0
 
 
 def ground_of(panel: LakePanel) -> Ground:

@@ -23,6 +23,7 @@ LAKE: Final = 250 * MB  # the interpreter with Polars, PyArrow and Delta, after 
 LEARN: Final = 560 * MB  # and with NumPy's and numba's kernels, LightGBM and SciPy
 TRACK: Final = 90 * MB  # MLflow with SQLAlchemy
 PIECE: Final = 110 * MB  # a piece of a source, or of `sales`, per thread: read, parsed, written
+KEY: Final = 18  # a key of a row, as `core.keyset` holds it
 BLOCK: Final = 1_000_000  # rows of a block of whole series
 
 CELL: Final = 1  # a cell of the binned set, whose bins are at most 255
@@ -85,8 +86,11 @@ def needs(facts: Facts, spec: Spec, budget: int) -> tuple[Need, ...]:
 
 
 def ingest(facts: Facts) -> Need:
-    """Bounded by the pieces, however much there is to read."""
-    return Need.of("ingest", facts.loaded / _INGEST, libraries=LAKE, pieces=PIECE * facts.threads)
+    """Bounded by the pieces, however much there is to read; but keys are all remembered."""
+    return Need.of(
+        "ingest", facts.loaded / _INGEST, libraries=LAKE, pieces=PIECE * facts.threads,
+        keys=facts.keyed * KEY,
+    )  # fmt: skip
 
 
 def panel(facts: Facts) -> Need:
