@@ -22,7 +22,7 @@ from lakecast.lake.narrow import plain
 from lakecast.lake.parts import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -93,12 +93,26 @@ def read(item: Item, reading: Reading, advance: Any) -> Draft:
     reader = _Reader(item, reading)
     try:
         with closing(ahead(item.pieces(reading.scratch, reading.piece_bytes))) as pieces:
-            for piece in pieces:
+            for piece in _worth(pieces):
                 reader.take(piece)
                 advance(piece.size)
     finally:
         reader.close()
     return reader.draft()
+
+
+def _worth(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """The pieces that have rows; where none has, one for its columns."""
+    empty: Piece | None = None
+    filled = False
+    for piece in pieces:
+        if piece.frame.height or piece.malformed:
+            filled = True
+            yield piece
+        else:
+            empty = piece
+    if empty is not None and not filled:
+        yield empty
 
 
 class _Reader:

@@ -14,7 +14,7 @@ from lakecast.core.contract.plan import plan_of
 from lakecast.errors import Conflict, LakecastError, SpecError
 from lakecast.lake.draft import Reading, read
 from lakecast.lake.keys import known
-from lakecast.lake.landing import Landing, land, tidy
+from lakecast.lake.landing import Landing, land, stage, tidy
 from lakecast.lake.ledger import IngestReport, LoadReport, SourceName, recall, report_of
 from lakecast.lake.loads import LoadId, content_id, content_part, live, moment_part, source_part
 from lakecast.lake.narrow import kinds_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lakecast.core.contract.plan import Plan
     from lakecast.core.keyset import KeySet
     from lakecast.lake.draft import Draft
+    from lakecast.lake.landing import Staged
     from lakecast.lake.loads import Live
     from lakecast.lake.sources import Item
     from lakecast.lake.tables import Lake
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from lakecast.spec.model import Source, Spec
 
 _ATTEMPTS: Final = 5
+_GROUP_LOADS: Final = 100
+_GROUP_BYTES: Final = 8 << 20
 _MOST_PIECE: Final = 8 << 20
 _LEAST_PIECE: Final = 1 << 20
 
@@ -52,7 +55,7 @@ def ingest(  # noqa: PLR0913 - the arguments of a stage, all but two by name
     """Bring the lake up to what the sources hold now.
 
     `as_of` without a zone is meant in the panel's. Sources are read in the order of the spec and
-    of their names, one load and one commit each; what landed before an error stays landed.
+    of their names, one load each; small ones land together. What was read before an error lands.
 
     Raises `DataRefused` for the first file that breaks a rule of level `reject`, `SpecError` where
     a source is not there, `Unreachable` where a store or database does not answer.
@@ -60,8 +63,13 @@ def ingest(  # noqa: PLR0913 - the arguments of a stage, all but two by name
     moment = None if as_of is None else instant(as_of, spec.panel.timezone)
     run = _Run(lake, project, moment, _piece_bytes(memory), progress)
     met = [one for source in spec.sources for one in run.meet(source, plan_of(spec, source))]
-    for load in met:
-        load()
+    try:
+        for load in met:
+            load()
+    except LakecastError:
+        run.settle()
+        raise
+    run.settle()
     tables = sorted({source.table for source in spec.sources})
     tidy(lake, run.seen.keys(), tables)
     return IngestReport(
@@ -72,7 +80,8 @@ def ingest(  # noqa: PLR0913 - the arguments of a stage, all but two by name
 @dataclass(slots=True)
 class _Run:
     """One ingest under way. `seen` maps the source part of load ids to the sources met, `held` and
-    `keys` what is known of tables that no other writer has changed since.
+    `keys` what is known of tables that no other writer has changed since. `group` are the loads of
+    one table that are read and not yet committed, each with what reads it again.
     """
 
     lake: Lake
@@ -85,6 +94,7 @@ class _Run:
     seen: dict[str, str] = field(default_factory=dict)
     keys: dict[str, KeySet] = field(default_factory=dict)
     held: dict[str, Live] = field(default_factory=dict)
+    group: list[tuple[Staged, Callable[[int], None]]] = field(default_factory=list)
 
     def meet(self, source: Source, plan: Plan) -> Iterator[Callable[[], None]]:
         """Note every item of a source; what is given back loads one of them."""
@@ -97,7 +107,7 @@ class _Run:
                     cure="narrow one of the patterns",
                 )
             self.seen[part] = item.name
-            yield partial(self._settle, partial(self._beyond, source, item, plan), plan, part)
+            yield partial(self._load, partial(self._beyond, source, item, plan), plan, part)
 
     def _beyond(self, source: Source, item: Item, plan: Plan) -> Item:
         """The item as it is to be read now: a growing one beyond what the lake has of it."""
@@ -120,21 +130,49 @@ class _Run:
             )
         return told.cursor
 
-    def _settle(self, item: Callable[[], Item], plan: Plan, part: str) -> None:
-        """Load an item unless the lake has it; start again when another writer interferes."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                with self.lake.store.scratch() as scratch:
-                    self._once(item(), plan, part, scratch)
-            except Conflict:
-                self.keys.pop(plan.table, None)
-                self.held.pop(plan.table, None)
-                if attempt == _ATTEMPTS - 1:
-                    raise
-            else:
-                return
+    def _load(
+        self, item: Callable[[], Item], plan: Plan, part: str, attempts: int = _ATTEMPTS
+    ) -> None:
+        """Read an item unless the lake has it; commit once it is worth a commit."""
+        if self.group and self.group[0][0].to.plan.table != plan.table:
+            self.settle()
+        with self.lake.store.scratch() as scratch:
+            staged = self._once(item(), plan, part, scratch)
+        if staged is not None:
+            self.group.append((staged, partial(self._load, item, plan, part)))
+            if self._full(staged):
+                self.settle(attempts)
 
-    def _once(self, item: Item, plan: Plan, part: str, scratch: Path) -> None:
+    def _full(self, last: Staged) -> bool:
+        """Whether the group is to be committed; a table without types takes one load at a time."""
+        untyped = last.to.live.schema is None or self.held[last.to.plan.table].schema is None
+        size = sum(staged.file.size for staged, _ in self.group)
+        return untyped or size > _GROUP_BYTES or len(self.group) >= _GROUP_LOADS
+
+    def settle(self, attempts: int = _ATTEMPTS) -> None:
+        """Commit the group; read it again when another writer interferes."""
+        group, self.group = self.group, []
+        if not group:
+            return
+        table = group[0][0].to.plan.table
+        try:
+            land(self.lake, [staged for staged, _ in group])
+        except Conflict:
+            self.keys.pop(table, None)
+            if attempts == 1:
+                raise
+            again = [load for _, load in group]
+        else:
+            self.loads += [staged.report for staged, _ in group]
+            again = []
+        finally:
+            self.held.pop(table, None)
+        for load in again:
+            load(attempts - 1)
+        self.settle(attempts - 1)
+
+    def _once(self, item: Item, plan: Plan, part: str, scratch: Path) -> Staged | None:
+        """The item's load, ready to be committed; None where there is nothing to do."""
         began = time.perf_counter()
         content = item.content(scratch)
         held = self._live(plan.table)
@@ -143,12 +181,12 @@ class _Run:
         if _known(old, wanted, self.as_of) or (item.grows and content.rows == 0):
             last = str(old[-1]) if old else ""
             self.skipped.append(SourceName(table=plan.table, source=item.name, load=last))
-            return
+            return None
         replaced = [] if item.grows else old or self._moved(held, wanted)
         draft = self._read(item, plan, _Before(held, replaced), scratch)
         if not draft.read and not replaced:
             self.skipped.append(SourceName(table=plan.table, source=item.name))
-            return
+            return None
         late = moment_part(self.as_of) if draft.broke("future") else ""
         sequence = replaced[0].sequence if replaced else held.next_sequence()
         landing = Landing(
@@ -160,11 +198,12 @@ class _Run:
             cursor=content.cursor,
             seconds=time.perf_counter() - began,
         )
-        self.loads.append(land(self.lake, draft, landing))
+        staged = stage(self.lake, draft, landing)
         self.seen.update((load.source, item.name) for load in replaced)
-        self.held.pop(plan.table)
+        self.held[plan.table] = staged.live()
         if draft.keys is not None:
             self.keys[plan.table] = draft.keys
+        return staged
 
     def _moved(self, held: Live, wanted: str) -> list[LoadId]:
         """The load of a source that is gone and held the same: its file has another name now."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from lakecast.columns import LOAD, REPAIRED, ROW, SOURCE
 from lakecast.lake.ledger import KEY, ColumnBytes, LoadReport, pack
-from lakecast.lake.loads import LoadId, content_of, live
+from lakecast.lake.loads import Live, LoadId, content_of, live
 from lakecast.lake.narrow import adopted, first_types, later_types, shaped
 from lakecast.lake.parts import GROUP
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from lakecast.core.contract.plan import Plan
     from lakecast.lake.draft import Draft
-    from lakecast.lake.loads import Live
     from lakecast.lake.tables import Lake, StagedFile, Table
 
 QUARANTINE: Final = "quarantine"
@@ -39,27 +38,64 @@ class Landing:
     seconds: float = 0.0
 
 
-def land(lake: Lake, draft: Draft, to: Landing) -> LoadReport:
-    """Write and commit a draft. Raises `DataRefused` for a value that does not fit the table and
-    `Conflict` when another writer changed the table meanwhile; then nothing of it counts.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Staged:
+    """A draft whose files lie in the lake, where nobody sees them until `land` names them.
+
+    `schema` is the table's once it has landed.
     """
+
+    to: Landing
+    report: LoadReport
+    schema: pa.Schema
+    file: StagedFile
+    apart: StagedFile | None
+
+    def live(self) -> Live:
+        """The table's loads once it has landed; the version is that before."""
+        gone = set(self.to.replaced)
+        files = {load: refs for load, refs in self.to.live.files.items() if load not in gone}
+        files[self.to.load] = [self.file]
+        rows = sum(file.rows for refs in files.values() for file in refs)
+        return Live(self.to.live.version, files, self.schema if rows else None)
+
+
+def stage(lake: Lake, draft: Draft, to: Landing) -> Staged:
+    """Write a draft. Raises `DataRefused` for a value that does not fit the table."""
     table = lake.table(to.plan.table)
     schema = _schema(draft, to)
-    staged = _stage(table, draft, schema, to)
-    report = _report(table, draft, staged, to)
-    _set_apart(lake, draft, to)
-    stay = to.live.files.keys() - set(to.replaced)
-    untyped = to.live.schema is None
-    table.commit(
-        add=[staged, *(_empty(table, load, schema) for load in stay if untyped)],
-        remove="all" if untyped else [f for load in to.replaced for f in to.live.files[load]],
+    file = _stage(table, draft, schema, to)
+    return Staged(
+        to=to,
+        report=_report(table, draft, file, to),
         schema=schema,
-        partition_by=[LOAD],
-        fingerprint=content_of(stay | {to.load}),
-        metadata={KEY: pack(report)},
-        expect_version=to.live.version,
+        file=file,
+        apart=_stage_apart(lake.table(QUARANTINE), draft, to) if draft.quarantined else None,
     )
-    return report
+
+
+def land(lake: Lake, group: Sequence[Staged]) -> None:
+    """Commit drafts of one table together, each staged as if those before it had landed.
+
+    A table without types takes one at a time. Raises `Conflict` when another writer changed the
+    table meanwhile; then nothing of the group counts.
+    """
+    before, last = group[0].to.live, group[-1]
+    table = lake.table(last.to.plan.table)
+    _set_apart(lake, group)
+    replaced = [load for staged in group for load in staged.to.replaced]
+    stay = before.files.keys() - set(replaced)
+    untyped = before.schema is None
+    empty = [_empty(table, load, last.schema) for load in stay if untyped]
+    table.commit(
+        add=[*(staged.file for staged in group), *empty],
+        remove="all" if untyped else [f for load in replaced for f in before.files[load]],
+        schema=last.schema,
+        partition_by=[LOAD],
+        fingerprint=content_of(last.live().files),
+        metadata={KEY: pack([staged.report for staged in group])},
+        expect_version=before.version,
+    )
 
 
 def tidy(lake: Lake, sources: Collection[str], tables: Collection[str]) -> None:
@@ -129,31 +165,45 @@ def _frames(path: Any) -> Iterator[pl.DataFrame]:
                 yield pl.DataFrame(pl.from_arrow(reader.get_batch(number)))
 
 
-def _set_apart(lake: Lake, draft: Draft, to: Landing) -> None:
-    """Quarantine the load's rows; what a broken run left of the same load is replaced."""
+def _set_apart(lake: Lake, group: Sequence[Staged]) -> None:
+    """Quarantine rows of these loads; what a broken run left of the same ones is replaced."""
     import pyarrow as pa
 
     table = lake.table(QUARANTINE)
     held = live(table)
-    old = held.files.get(to.load, [])
-    if not draft.quarantined and not old:
+    old = [file for staged in group for file in held.files.get(staged.to.load, ())]
+    new = {staged.to.load: staged.apart for staged in group if staged.apart is not None}
+    if not new and not old:
         return
-    texts = ("raw", "rules", "detail", SOURCE)
-    own = pa.schema([*((name, pa.string()) for name in texts), (ROW, pa.int64())])
+    stay = held.files.keys() - {staged.to.load for staged in group}
+    table.commit(
+        add=list(new.values()),
+        remove=old,
+        schema=_quarantine().append(pa.field(LOAD, pa.string())),
+        partition_by=[LOAD],
+        fingerprint=content_of(stay | new.keys()),
+    )
+
+
+def _stage_apart(table: Table, draft: Draft, to: Landing) -> StagedFile:
+    import pyarrow as pa
+
+    own = _quarantine()
     batches = (
         batch
         for frame in _frames(draft.apart)
         for batch in _apart(frame, to.source, own).to_batches()
     )
     reader = pa.RecordBatchReader.from_batches(own, batches)
-    staged = table.stage(reader, partition={LOAD: str(to.load)})
-    table.commit(
-        add=[staged],
-        remove=old,
-        schema=own.append(pa.field(LOAD, pa.string())),
-        partition_by=[LOAD],
-        fingerprint=content_of(held.files.keys() | {to.load}),
-    )
+    return table.stage(reader, partition={LOAD: str(to.load)})
+
+
+def _quarantine() -> pa.Schema:
+    """The columns of `quarantine` but `_load`."""
+    import pyarrow as pa
+
+    texts = ("raw", "rules", "detail", SOURCE)
+    return pa.schema([*((name, pa.string()) for name in texts), (ROW, pa.int64())])
 
 
 def _apart(frame: pl.DataFrame, source: str, schema: pa.Schema) -> pa.Table:

@@ -99,22 +99,23 @@ class IngestReport:
         return {**asdict(self), **totals}
 
 
-def pack(load: LoadReport) -> str:
-    """A load's report as a commit carries it."""
-    return msgspec.json.encode(load).decode()
+def pack(loads: Sequence[LoadReport]) -> str:
+    """The reports of a commit's loads as it carries them."""
+    return msgspec.json.encode(loads).decode()
 
 
-def unpack(text: str) -> LoadReport:
+def unpack(text: str) -> tuple[LoadReport, ...]:
     """What `pack` wrote."""
-    return msgspec.json.decode(text, type=LoadReport)
+    return msgspec.json.decode(text, type=tuple[LoadReport, ...])
 
 
 def report_of(lake: Lake, table: str, load: str) -> LoadReport | None:
     """The report of one load; None where the table's log no longer has it."""
     reports = (
-        unpack(commit.metadata[KEY])
+        report
         for commit in lake.table(table).history()
         if KEY in commit.metadata
+        for report in unpack(commit.metadata[KEY])
     )
     return next((report for report in reports if report.load == load), None)
 
@@ -126,8 +127,7 @@ def recall(lake: Lake, tables: Sequence[str]) -> IngestReport:
         wanted = {str(load) for load in live(lake.table(name)).files}
         found: dict[str, LoadReport] = {}
         for commit in lake.table(name).history() if wanted else ():
-            if KEY in commit.metadata:
-                report = unpack(commit.metadata[KEY])
+            for report in unpack(commit.metadata.get(KEY, "[]")):
                 found.setdefault(report.load, report)
             if wanted <= found.keys():
                 break

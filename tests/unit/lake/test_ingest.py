@@ -898,3 +898,87 @@ def test_scratch_is_gone_afterwards(world: World) -> None:
     world.write("1.csv", ONE)
     world.ingest()
     assert list((world.project / "lake" / ".scratch").iterdir()) == []
+
+
+# --- many small files
+
+
+def files(world: World, count: int) -> None:
+    for number in range(count):
+        text = f"p,t,q\nk{number},2024-01-0{number + 1},{number}\n,2024-01-01,1\n"
+        world.write(f"{number}.csv", text)
+
+
+def test_small_files_of_a_table_with_types_land_together(world: World) -> None:
+    files(world, 6)
+    report = world.ingest()
+    assert [load.source for load in report.loads] == [f"raw/{n}.csv" for n in range(6)]
+    assert world.lake.table("sales").version() == 1  # the first chooses the types
+    assert world.lake.table(QUARANTINE).version() == 1
+    assert recall(world.lake, ["sales"]).loads == report.loads
+    assert world.rows("p") == [(f"k{n}",) for n in range(6)]
+    assert not world.ingest().changed
+
+
+def test_what_was_read_before_a_refused_file_lands(world: World) -> None:
+    files(world, 4)
+    world.write("3.csv", "p,q\na,1\n")
+    with pytest.raises(DataRefused):
+        world.ingest()
+    assert world.rows("p") == [("k0",), ("k1",), ("k2",)]
+
+
+def test_a_group_widens_the_table_and_replaces_loads(world: World) -> None:
+    files(world, 4)
+    world.ingest()
+    world.write("1.csv", ONE)
+    world.write("2.csv", "p,t,q,note\nz,2024-01-01,2,x\n")
+    world.write("4.csv", "p,t,q\ny,2024-01-01,2\n")
+    assert [len(load.replaced) for load in world.ingest().loads] == [1, 1, 0]
+    assert ("z", "x") in world.rows("p", "note")
+    assert ("y", None) in world.rows("p", "note")
+    assert len(recall(world.lake, ["sales"]).loads) == 5
+
+
+def test_a_key_is_repeated_across_files_of_a_group(world: World) -> None:
+    for number in range(4):
+        world.write(f"{number}.csv", f"p,t,q\nk{number % 2},2024-01-01,{number}\n")
+    spec = spec_of(f'{SOURCE_LINES}\nrow_key = ["p"]')
+    assert [load.landed for load in world.ingest(spec).loads] == [1, 1, 0, 0]
+
+
+def test_a_group_that_a_rival_overtakes_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("0.csv", ONE)
+    world.ingest()
+    files(world, 5)
+    real, rivals = landing._set_apart, []
+
+    def overtaken(*rest: Any) -> None:
+        real(*rest)
+        if not rivals:
+            rivals.append(True)
+            world.ingest()
+
+    monkeypatch.setattr(landing, "_set_apart", overtaken)
+    report = world.ingest()
+    assert not report.changed
+    assert len(report.skipped) == 5
+    assert world.rows("p") == [(f"k{n}",) for n in range(5)]
+    assert len(world.apart()) == 5
+
+
+def test_a_value_that_needs_another_type_than_the_first_rows(world: World) -> None:
+    """The load is written once more: whole numbers that grow, dates that turn out to be times."""
+    rows = pl.DataFrame({"p": ["a"] * 5_000, "t": ["2024-01-01"] * 5_000, "q": 1.0})
+    late = rows.head(1).with_columns(t=pl.lit("2024-01-01 10:30"))
+    world.write("1.csv", pl.concat([rows] * 20 + [late]).write_csv())
+    world.ingest(memory=1)
+    found = world.lake.table("sales").scan().select("t", ROW).collect()
+    assert found.height == 100_001
+    assert found["t"].unique().sort().to_list() == [
+        datetime(2024, 1, 1, tzinfo=UTC),
+        datetime(2024, 1, 1, 10, 30, tzinfo=UTC),
+    ]
+    assert len(world.lake.table("sales").files()) == 1

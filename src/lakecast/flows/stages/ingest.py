@@ -18,6 +18,6 @@ def run_ingest(context: Context) -> IngestReport:
         context.lake,
         project=context.settings.project,
         as_of=context.as_of,
-        memory=context.settings.memory,
+        memory=context.settings.budget,
         progress=context.progress,
     )

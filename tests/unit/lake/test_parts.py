@@ -1,0 +1,111 @@
+"""Rows on their way into a load."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from lakecast.columns import ROW
+from lakecast.core.contract.coded import coded, constant, once
+from lakecast.lake.ahead import ahead
+from lakecast.lake.parts import GROUP, Parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def written(parts: Parts) -> pl.DataFrame:
+    parts.close()
+    return pl.concat([frame for part in parts.files for frame in part.frames()], how="vertical")
+
+
+def test_coded_and_plain_texts_are_one_column(tmp_path: Path) -> None:
+    parts = Parts(tmp_path, None, "UTC")
+    first = coded("a", pl.Series([0, 1, None]), pl.Series(["x", "y"])).to_frame()
+    other = coded("a", pl.Series([1, 0]), pl.Series(["z", "x"])).to_frame()
+    for frame in (first, other, pl.DataFrame({"a": ["w"]})):
+        parts.write(frame, [])
+    assert written(parts)["a"].to_list() == ["x", "y", None, "x", "z", "w"]
+    assert [part.schema for part in parts.files] == [pa.schema([("a", pa.string())])]
+
+
+def test_a_file_begins_anew_where_its_types_no_longer_fit(tmp_path: Path) -> None:
+    parts = Parts(tmp_path, None, "UTC")
+    midnight, noon = (datetime(2024, 1, 1, hour, tzinfo=UTC) for hour in (0, 12))
+    for number, time, dates in ((1, midnight, ["t"]), (2**31, midnight, ["t"]), (2, noon, [])):
+        rows = {"q": [number], "t": [time], ROW: [number]}
+        parts.write(pl.DataFrame(rows, schema_overrides={"t": pl.Datetime("us", "UTC")}), dates)
+    parts.close()
+    kinds = [tuple(map(str, part.schema.types)) for part in parts.files]
+    assert kinds == [
+        ("int32", "date32[day]", "int64"),
+        ("int64", "date32[day]", "int64"),
+        ("int64", "timestamp[us, tz=UTC]", "int64"),
+    ]
+    assert [part.rows for part in parts.files] == [1, 1, 1]
+    assert (parts.found["q"].least, parts.found["q"].most) == (1.0, 2.0**31)
+
+
+def test_a_table_decides_the_types_of_what_fits_it(tmp_path: Path) -> None:
+    table = pa.schema([("q", pa.float64()), ("note", pa.string()), ("_load", pa.string())])
+    parts = Parts(tmp_path, table, "UTC")
+    parts.write(pl.DataFrame({"new": [True], "q": [1]}), [])
+    assert written(parts).to_dicts() == [{"q": 1.0, "note": None, "new": True}]
+
+
+def test_row_groups_are_gathered(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    parts = Parts(tmp_path, None, "UTC")
+    for _ in range(5):
+        parts.write(pl.DataFrame({"q": [1.0] * (GROUP // 2)}), [])
+    parts.close()
+    metadata = pq.read_metadata(parts.files[0].path)
+    sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert sizes == [GROUP, GROUP, GROUP // 2]
+
+
+def test_a_coded_column_is_asked_once_a_text() -> None:
+    asked: list[int] = []
+
+    def length(texts: pl.Series) -> pl.Series:
+        asked.append(texts.len())
+        return texts.str.len_chars()
+
+    column = coded("a", pl.Series([1, 1, None, 0]), pl.Series(["x", "yy"]))
+    assert once(column, length).to_list() == [2, 2, None, 1]
+    assert once(column.cast(pl.String), length).to_list() == [2, 2, None, 1]
+    assert asked == [2, 4]
+    assert constant("a", "x", 2).to_list() == ["x", "x"]
+    assert constant("a", None, 2).to_list() == [None, None]
+
+
+def test_one_piece_is_made_ahead_and_no_more() -> None:
+    made: list[int] = []
+
+    def pieces() -> Iterator[int]:
+        for number in range(4):
+            made.append(number)
+            yield number
+
+    reader = ahead(pieces())
+    assert next(reader) == 0
+    reader.close()  # waits for the one under way
+    assert made == [0, 1]
+    assert list(ahead(iter(range(5)))) == list(range(5))
+
+
+def test_what_making_a_piece_raises_comes_in_its_place() -> None:
+    def pieces() -> Iterator[int]:
+        yield 1
+        raise ValueError("second")
+
+    reader = ahead(pieces())
+    assert next(reader) == 1
+    with pytest.raises(ValueError, match="second"):
+        next(reader)
