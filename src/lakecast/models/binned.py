@@ -17,7 +17,7 @@ import numpy as np
 from lakecast.models.protocol import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,7 +51,7 @@ class BinnedSet:
     target: NDArray[np.float32]
     ordinals: NDArray[np.int32]
     weight: NDArray[np.float32]
-    groups: Mapping[str, NDArray[np.int32]]
+    groups: Mapping[str, NDArray[np.int16]]
     places: Mapping[str, int]
     columns: tuple[str, ...]
     params: dict[str, Any]
@@ -65,7 +65,7 @@ class BinnedSet:
         *,
         seed: int,
         threads: int,
-        partitions: Sequence[str] = (),
+        partitions: Collection[str] = (),
     ) -> BinnedSet:
         """Bin `rows` with edges from at most 200,000 rows of `edges`, drawn with the seed.
 
@@ -139,7 +139,7 @@ def _sample(rows: RowBlocks, seed: int) -> NDArray[np.float32]:
     return out
 
 
-def _places(columns: Sequence[Column], partitions: Sequence[str]) -> dict[str, int]:
+def _places(columns: Sequence[Column], partitions: Collection[str]) -> dict[str, int]:
     """Where the static columns stand in the matrix."""
     return {
         column.feature.source: index
@@ -158,7 +158,7 @@ def _stream(rows: RowBlocks, places: Mapping[str, int]) -> Any:
             self.target = np.empty(rows.rows, dtype=np.float32)
             self.ordinals = np.empty(rows.rows, dtype=np.int32)
             self.weight = np.empty(rows.rows, dtype=np.float32)
-            self.groups = {name: np.empty(rows.rows, dtype=np.int32) for name in places}
+            self.groups = {name: np.empty(rows.rows, dtype=np.int16) for name in places}
             self._batches = _batches(rows)
 
         def __len__(self) -> int:

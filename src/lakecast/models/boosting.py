@@ -67,7 +67,7 @@ class Trees:
         self, binned: BinnedSet, by: str, cutoff: int | None = None, start: int | None = None
     ) -> Fitted:
         """As `fit_binned`, each value of a column of the set's `groups` on its own."""
-        values = np.where(binned.chosen(cutoff, start), binned.groups[by], -2)
+        values = np.where(binned.chosen(cutoff, start), binned.groups[by], np.int16(-2))
         alone = replace(self, threads=1)  # side by side, they wait less for each other
 
         def fit(mask: NDArray[np.bool_]) -> Fitted:

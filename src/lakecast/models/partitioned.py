@@ -88,7 +88,7 @@ class Partitioned:
 
 def fit_partitions(
     column: int,
-    values: NDArray[np.int32],
+    values: NDArray[np.int16],
     fit: Callable[[NDArray[np.bool_]], Fitted],
     threads: int,
 ) -> Partitioned:
@@ -101,7 +101,7 @@ def fit_partitions(
     known = found >= OTHERS
     found, counts = found[known], counts[known]
     large = found[(counts >= LEAST) & (found != OTHERS)]
-    groups: dict[int, NDArray[np.int32]] = {int(value): np.array([value]) for value in large}
+    groups: dict[int, NDArray[np.int16]] = {int(value): np.array([value]) for value in large}
     small = np.setdiff1d(found, large)
     if small.size:
         groups[OTHERS] = small

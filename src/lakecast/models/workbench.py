@@ -18,6 +18,7 @@ import numpy as np
 from lakecast.core.block import ThinPanel, after
 from lakecast.core.features import FeaturePlan, fit_plan, state_at
 from lakecast.core.features.defaults import DEFAULTS
+from lakecast.machine import give_back
 from lakecast.models.linear import Ridge
 from lakecast.models.protocol import Answer
 from lakecast.models.routed import Prior, Routed
@@ -150,10 +151,8 @@ class Workbench:
         *,
         threads: int = 1,
         budget: int = BUDGET,
-        partitions: Sequence[str] = (),
     ) -> None:
         self.panel = panel
-        self.partitions = tuple(partitions)
         self.cutoffs = tuple(sorted(set(cutoffs)))
         self.threads = threads
         self.budget = budget
@@ -161,12 +160,15 @@ class Workbench:
         self._thin: dict[tuple[int, int | None, int], tuple[PanelData, Census]] = {}
         self._priors: dict[int, Prior] = {}
         self._standings: OrderedDict[_Standing, tuple[tuple[State, Future], ...]] = OrderedDict()
+        self._partitions = {""}
         self._lock = RLock()
         # Where one plan's rows fill the budget, two plans at a time would not fit.
         self._large = 100 * panel.info.rows > budget
 
     def fit(self, recipe: Sketch, cutoff: int, start: int | None = None) -> Forecaster:
         """The recipe fit on periods `start` .. `cutoff`, behind the rules of `Routed`."""
+        if self._large:
+            give_back()
         return Routed(
             inner=recipe.inner(self, cutoff, start),
             season=self.panel.info.season,
@@ -192,6 +194,7 @@ class Workbench:
             self._standings.clear()
             if self._large:
                 self._shared.clear()
+                give_back()
 
     def learn(
         self, learner: Learner, plans: Sequence[FeaturePlan], reach: Reach
@@ -208,7 +211,7 @@ class Workbench:
         """`inputs`, kept where they are small: forecasters of a kind follow each other."""
         info, memory = self.panel.info, forecaster.memory
         size = 4 * info.series * (memory + horizon) * (1 + len(info.covariates))
-        if _STANDINGS * size > self.budget:
+        if _STANDINGS * size > self.budget / 16:
             return inputs(self.panel, forecaster, cutoff, horizon)
         key = (cutoff, horizon, memory, forecaster.plans)
         with self._lock:
@@ -231,8 +234,8 @@ class Workbench:
         fitted = replace(rows.fitted, cutoff=reach.cutoff)
         if rows.rows < _LEAST_ROWS or isinstance(regressor, Ridge):
             return fitted, regressor.fit(rows)
-        binned = self._binned(shared, rows, learner.seed)
-        if learner.partition in binned.groups:
+        binned = self._binned(shared, rows, learner)
+        if learner.partition:
             return fitted, regressor.fit_partitions(binned, learner.partition, reach.cutoff, start)
         return fitted, regressor.fit_binned(binned, reach.cutoff, start)
 
@@ -242,14 +245,16 @@ class Workbench:
                 self._priors[cutoff] = Prior.fit(self.panel, cutoff)
             return self._priors[cutoff]
 
-    def _binned(self, shared: _Shared, rows: PanelRows, seed: int) -> BinnedSet:
-        """A set that holds the rows."""
+    def _binned(self, shared: _Shared, rows: PanelRows, learner: Learner) -> BinnedSet:
+        """A set that holds the rows and the column that the learner is parted by."""
         with self._lock:
             wanted = shared.rows if self._roomy(shared.rows) else rows
             part = (wanted.start, wanted.cutoff)
-            if shared.binned is None or shared.part != part:
+            known = learner.partition in self._partitions
+            self._partitions.add(learner.partition)
+            if shared.binned is None or shared.part != part or not known:
                 shared.binned = None  # gone before the next one is made
-                shared.binned, shared.part = self._bin(wanted, shared.rows, seed), part
+                shared.binned, shared.part = self._bin(wanted, shared.rows, learner.seed), part
                 self._shrink()
             return shared.binned
 
@@ -297,7 +302,7 @@ class Workbench:
         parts = [every.within(None, cutoff) for cutoff in self.cutoffs]
         edges = next((part for part in parts if part.rows >= _LEAST_ROWS), every)
         return BinnedSet.build(
-            rows, edges, seed=seed, threads=self.threads, partitions=self.partitions
+            rows, edges, seed=seed, threads=self.threads, partitions=self._partitions
         )
 
     def _shrink(self) -> None:

@@ -13,7 +13,7 @@ from lakecast.errors import DataRefused
 from lakecast.models.byclass import ByClass
 from lakecast.models.workbench import BUDGET, Workbench
 from lakecast.training.backtest import Forecasts
-from lakecast.training.candidates import partitions, recipe
+from lakecast.training.candidates import recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,17 +97,11 @@ def groups(panel: PanelData, spec: Spec) -> tuple[int, ...]:
 
 
 def workbench(
-    panel: PanelData, spec: Spec, found: Splits, *, threads: int = 1, budget: int = BUDGET
+    panel: PanelData, found: Splits, *, threads: int = 1, budget: int = BUDGET
 ) -> Workbench:
     """A workbench for the windows' cutoffs and the panel's."""
     cutoffs = [window.cutoff for window in found.windows]
-    return Workbench(
-        panel,
-        [*cutoffs, panel.info.cutoff],
-        threads=threads,
-        budget=budget,
-        partitions=partitions(spec, panel.info),
-    )
+    return Workbench(panel, [*cutoffs, panel.info.cutoff], threads=threads, budget=budget)
 
 
 def shrunk(bench: FittingBench, panel: PanelData) -> FittingBench:

@@ -30,6 +30,8 @@ TREES: Final = frozenset({"random_forest", "gradient_boosting"})
 """Families that can be fit apart, and without scaling."""
 PART: Final = 250_000
 """Rows that each value of a column needs on average, for models to be parted by it unasked."""
+_COLUMNS: Final = 2
+_VALUES: Final = 1000
 _FAMILIES: Final = frozenset({BASELINE, AVERAGE, *get_args(Family)})
 
 
@@ -86,25 +88,41 @@ def rows_of(spec: Spec, info: PanelInfo) -> int:
 
 
 def partitions(spec: Spec, info: PanelInfo) -> tuple[str, ...]:
-    """The columns that models may be fit apart by, the most values first.
+    """The columns that models may be fit apart by.
 
-    The spec's; else those whose values have `PART` rows each on average. Raises `SpecError` for a
-    column that is no series or static text column.
+    The spec's; else the two with the most values that have `PART` rows each on average. Raises
+    `SpecError` for a column that is no series or static text column, or has too many values.
     """
     asked = spec.train.partitions
+    sizes = {name: len(values) for name, values in info.categories.items()}
     if asked is None:
-        rows = rows_of(spec, info)
-        sizes = {name: len(values) for name, values in info.categories.items()}
+        rows = rows_of(spec, info) if spec.features.static else 0
         found = [name for name, size in sizes.items() if size > 1 and rows >= PART * size]
-        return tuple(sorted(found, key=lambda name: -sizes[name]))
+        return tuple(sorted(found, key=lambda name: -sizes[name])[:_COLUMNS])
     for name in asked:
-        if name not in info.categories:
-            raise SpecError(
-                f"`{name}` is no series column and no static column of text",
-                where="train.partitions",
-                cure=f"use some of {', '.join(info.categories)}",
-            )
+        _check_partition(name, sizes, spec)
     return asked
+
+
+def _check_partition(name: str, sizes: Mapping[str, int], spec: Spec) -> None:
+    if name not in sizes:
+        raise SpecError(
+            f"`{name}` is no series column and no static column of text",
+            where="train.partitions",
+            cure=f"use some of {', '.join(sizes)}",
+        )
+    if sizes[name] > _VALUES:
+        raise SpecError(
+            f"`{name}` has {sizes[name]:,} values, and each would be a model",
+            where="train.partitions",
+            cure=f"use a column with at most {_VALUES:,}",
+        )
+    if not spec.features.static:
+        raise SpecError(
+            "models are told apart by a static feature, and there is none",
+            where="features.static",
+            cure="set `features.static = true`, or leave `train.partitions` out",
+        )
 
 
 def grid(spec: Spec, family: Family, *, large: bool = False) -> tuple[Params, ...]:

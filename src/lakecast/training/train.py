@@ -76,7 +76,7 @@ def train(
     found = benches.splits(job.panel, job.spec)
     held = benches.make_folds(job.panel, job.spec, found)
     tried = join(lineup(job.spec, job.panel.info), job.points, found, job.spec)
-    floor = benches.workbench(job.panel, job.spec, found, threads=job.threads, budget=job.memory)
+    floor = benches.workbench(job.panel, found, threads=job.threads, budget=job.memory)
     bench = benches.FittingBench(floor, job.spec, found, {})
     screened = screen(bench, tried, held[0], hooks)
     candidates = _candidates(tried, screened.models)

@@ -177,7 +177,7 @@ def test_a_budget_that_fits_one_set_at_a_time_changes_no_bit() -> None:
 
 def test_models_apart_differ_from_one_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitioned, "LEAST", 50)
-    bench = Workbench(panels.regular(), WINDOWS, partitions=("store",))
+    bench = Workbench(panels.regular(), WINDOWS)
     whole = bench.forecast(bench.fit(trees(), WINDOWS[0]), WINDOWS[0], 14)
     apart = bench.forecast(bench.fit(trees(partition="store"), WINDOWS[0]), WINDOWS[0], 14)
     assert not np.array_equal(whole.values, apart.values)

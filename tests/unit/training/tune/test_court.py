@@ -47,7 +47,7 @@ def test_windows_end_before_what_training_scores(more: dict[str, int]) -> None:
     made = make_case(JOB.panel, spec)
     found = benches.splits(JOB.panel, spec)
     folds = benches.make_folds(JOB.panel, spec, found)
-    bench = benches.FittingBench(benches.workbench(JOB.panel, spec, found), spec, found, {})
+    bench = benches.FittingBench(benches.workbench(JOB.panel, found), spec, found, {})
     scored = run_backtest(bench, (), folds, (HORIZON,)).scored[0].window.cutoff
     assert made.until == first_scored(found, HORIZON) == scored
     assert len(made.windows) == 2
