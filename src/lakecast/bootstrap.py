@@ -25,6 +25,7 @@ from lakecast.flows.runner import STAGES, Runner
 from lakecast.lake.store import Store
 from lakecast.lake.tables import Lake
 from lakecast.logs import Progresses, Silent, redact
+from lakecast.machine import few_heaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -290,6 +291,7 @@ def open(table: str, *, project: str | Path = ".", engine: str = "local") -> pl.
 def _engine(settings: _settings.Settings, progress: Progresses) -> Engine:
     from lakecast.engines.local import LocalEngine
 
+    few_heaps(settings.threads)
     return LocalEngine(workers=settings.threads, progresses=progress)
 
 

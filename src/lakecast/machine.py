@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _EVERY: Final = 0.1  # seconds between two looks at the children
+_ARENA_MAX: Final = -8  # mallopt(3)
+_PER_HEAP: Final = 4  # threads
 _RESET_PEAK: Final = "5"  # proc(5), /proc/pid/clear_refs
 
 
@@ -68,9 +70,21 @@ def give_back() -> None:
     gc.collect()
     if arrow := sys.modules.get("pyarrow"):
         arrow.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-    if trim is not None:
-        trim(0)
+    trim()
+
+
+def trim() -> None:
+    """Return what is free on the C heap; a matter of milliseconds. Glibc only."""
+    if give := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        give(0)
+
+
+def few_heaps(threads: int) -> None:
+    """Let threads share C heaps, four each. Glibc gives every thread one of its own, and each keeps
+    up to 64 MB of what its thread has freed: half a gigabyte behind a training of direct models.
+    """
+    if tell := getattr(ctypes.CDLL(None), "mallopt", None):
+        tell(_ARENA_MAX, max(1, threads // _PER_HEAP))
 
 
 class Peak:

@@ -101,3 +101,29 @@ def test_what_is_free_is_given_back() -> None:
         pass
     assert full.bytes - after.bytes > 200 * MB
     assert len(last) == 10_000
+
+
+def test_threads_share_heaps() -> None:
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from lakecast.machine import few_heaps
+import sys
+if sys.argv[1] == "few":
+    few_heaps(8)
+together = Barrier(8)
+def work(_):
+    held = [bytearray(90_000) for _ in range(50)]
+    together.wait()
+    return len(held)
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(work, range(8)))
+heaps = [line for line in open("/proc/self/maps") if line.split("-")[0].endswith("000000")]
+print(sum("00:00 0" in line and "rw-p" in line for line in heaps))
+"""
+
+    def heaps(how: str) -> int:
+        argv = [sys.executable, "-c", code, how]
+        return int(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+
+    assert heaps("few") < heaps("many")
