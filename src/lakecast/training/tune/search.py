@@ -135,14 +135,18 @@ class _Search:
     def _round(self, start: int, slots: Sequence[int], bar: Progress) -> None:
         history = self.log.history(before=start)
         pruning = Pruning(history)
-        before = {_key(one.values): one.losses for one in self.log.tried() if one.slot < start}
+        before = {
+            self._key(one.values, one.slot): one.losses
+            for one in self.log.tried()
+            if one.slot < start
+        }
         runs: dict[int, Run] = {}
         for slot in slots:
             values = self.case.space.default(slot) or propose(
                 self.case.space, history, self.case.seed, slot
             )
             runs[slot] = self.log.begin(self.case.space, slot, values)
-            self._known[slot] = before.get(_key(values)) or self.log.left(slot, values)
+            self._known[slot] = before.get(self._key(values, slot)) or self.log.left(slot, values)
         open_runs = sum(self._go_on(run, pruning, bar) for run in runs.values())
         while open_runs:
             task, verdict = self.crew.next()
@@ -172,6 +176,7 @@ class _Search:
             return "complete"
         return "pruned" if run.losses and pruning.hopeless(run.losses) else None
 
-
-def _key(values: Values) -> tuple[tuple[str, object], ...]:
-    return tuple(sorted(values.items()))
+    def _key(self, values: Values, slot: int) -> tuple[object, ...]:
+        """Equal for equal points."""
+        point = self.case.space.point(values, slot)
+        return point.family, point.label, point.scaled, tuple(sorted(point.params.items()))

@@ -129,6 +129,14 @@ def test_equal_points_are_judged_once(tmp_path: Path) -> None:
     assert len(judges.judged) <= ROUND * WINDOWS
 
 
+def test_equal_values_of_two_families_are_two_points(tmp_path: Path) -> None:
+    """Where families take turns, the family is not among the values."""
+    case = Case(space=space_of('over = ["features"]'))
+    found = run(tmp_path / "a", Judges(), 2 * ROUND, case)
+    for one in found.tried:
+        assert (one.losses[0] >= 2.0) == (found.point(one).family == "linear_regression")
+
+
 # --- time
 
 
