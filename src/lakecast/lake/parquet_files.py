@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS: Final = 1_000_000
+_HINT: Final = b"lakecast.packing"
+PLAIN: Final = {_HINT: b"PLAIN"}
+SPLIT: Final = {_HINT: b"BYTE_STREAM_SPLIT"}
+"""Metadata of a field that no dictionary helps: its values come in runs, or are small numbers."""
 Groups = int | Sequence[int] | Literal["batches"] | None
 
 
@@ -35,21 +39,31 @@ def write_parquet(
     keep = [name for name in data.schema.names if name not in drop]
     schema = _only(data.schema, keep).with_metadata(dict(footer) if footer else None)
     rows = 0
-    with pq.ParquetWriter(sink, schema, **packing(keep)) as writer:
+    with pq.ParquetWriter(sink, schema, **packing(schema)) as writer:
         for group in _groups(_pieces(data), groups):
             writer.write_table(group.select(keep), row_group_size=max(group.num_rows, 1))
             rows += group.num_rows
     return rows
 
 
-def packing(names: Sequence[str]) -> dict[str, Any]:
+def packing(schema: pa.Schema) -> dict[str, Any]:
     """How columns are encoded, as options of `ParquetWriter`."""
+    import pyarrow as pa
+
+    hints = {field.name: (field.metadata or {}).get(_HINT) for field in schema}
+    encodings = {name: hint.decode() for name, hint in hints.items() if hint}
     # Row numbers are all different, so their differences are what packs.
-    counted = [name for name in names if name == ROW]
+    encodings |= {name: "DELTA_BINARY_PACKED" for name in hints if name == ROW}
+    # Extremes of hinted numbers cost more than they tell: nobody asks for a range of them.
+    blind = {f.name for f in schema if hints[f.name] and pa.types.is_floating(f.type)}
+    coded = any(pa.types.is_dictionary(field.type) for field in schema)
     return {
         "compression": "zstd",
-        "use_dictionary": [name for name in names if name != ROW] if counted else True,
-        "column_encoding": dict.fromkeys(counted, "DELTA_BINARY_PACKED") or None,
+        "use_dictionary": [name for name in hints if name not in encodings],
+        "column_encoding": encodings or None,
+        "write_statistics": [name for name in hints if name not in blind],
+        # Without Arrow's schema in the footer, dictionaries read back as the texts they are.
+        "store_schema": not coded,
     }
 
 

@@ -95,8 +95,7 @@ class _File:
         self._held: list[pa.Table] = []
         # The extremes of texts cost more than they tell: nobody asks a load for a range of ids.
         plain = [c.name for c in self.coded if not pa.types.is_dictionary(c.type)]
-        # Without Arrow's schema in the footer, dictionaries read back as the texts they are.
-        options = {**packing(schema.names), "store_schema": False, "write_statistics": plain}
+        options = {**packing(self.coded), "store_schema": False, "write_statistics": plain}
         self._writer = pq.ParquetWriter(path, self.coded, **options)
 
     def write(self, rows: pa.Table) -> None:
