@@ -74,8 +74,10 @@ class Block:
 
     def ordinals(self) -> NDArray[np.int32]:
         """[N] period of each row."""
-        offset = self.first.astype(np.int64) - self.starts[:-1]
-        return (np.arange(self.rows) + np.repeat(offset, self.lengths)).astype(np.int32)
+        offset = (self.first - self.starts[:-1]).astype(np.int32)
+        periods = np.arange(self.rows, dtype=np.int32)
+        periods += np.repeat(offset, self.lengths)
+        return periods
 
     def until(self, cutoff: int) -> Block:
         """The rows up to and including `cutoff`; series that start later are left out."""

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from lakecast.columns import BUCKET, CODE
-from lakecast.core.features import compile_plan, fit_plan, matrix
+from lakecast.core.features import compile_plan, fill, fit_plan
 from lakecast.errors import SpecError
 from lakecast.lake.lake_panel import LakePanel, open_panel
+from lakecast.lake.parquet_files import PLAIN, SPLIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
     from lakecast.columns import Columns
-    from lakecast.core.block import Block
+    from lakecast.core.block import Block, PanelInfo
     from lakecast.core.features import FeaturePlan, FittedPlan
     from lakecast.flows.context import Context
     from lakecast.lake.tables import FileRef, Lake
@@ -71,28 +77,96 @@ def plan_of(spec: Spec, panel: LakePanel) -> FeaturePlan:
 
 
 def _bucket(bucket: int, *, lake: Lake, panel: LakePanel, fitted: FittedPlan) -> list[FileRef]:
+    """One file: a block is read, computed and written before the next is read."""
+    import pyarrow as pa
+
     own = replace(panel, files={bucket: panel.files[bucket]})
-    frames = [_frame(block, panel, fitted) for block in own.blocks()]
-    rows = pl.concat(frames).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return [lake.table(FEATURES).stage(rows, partition={BUCKET: bucket})]
+    schema = _written(_schema(panel, fitted.plan), fitted.plan)
+    rows = pa.RecordBatchReader.from_batches(schema, _batches(own, fitted, schema))
+    table = lake.table(FEATURES)
+    return [table.stage(rows, partition={BUCKET: bucket}, groups="batches")]
 
 
-def _frame(block: Block, panel: LakePanel, fitted: FittedPlan) -> pl.DataFrame:
-    info = panel.info
-    values, _ = matrix(fitted, block)
-    codes = np.repeat(block.codes, block.lengths)
-    names = info.columns.series
-    ids = pl.DataFrame({CODE: codes}).join(
-        panel.series.select(CODE, *names), on=CODE, how="left", maintain_order="left"
+def _written(schema: pa.Schema, plan: FeaturePlan) -> pa.Schema:
+    """The columns as a file holds them: all but the bucket, packed by what they are like."""
+    import pyarrow as pa
+
+    *ids, target = (schema.field(i) for i in range(len(schema) - len(plan.columns) - 1))
+    features = zip(plan.columns, list(schema)[len(ids) + 1 :], strict=False)
+    lagged = {"lag", "difference"}
+    return pa.schema(
+        [
+            *(_of_series(field) for field in ids),
+            target,
+            *(f.with_metadata(SPLIT if c.feature.op in lagged else PLAIN) for c, f in features),
+        ]
     )
-    return ids.with_columns(
-        pl.Series(info.columns.time, info.frequency.start(block.ordinals())),
-        pl.Series(info.columns.target, block.target.astype(np.float64), nan_to_null=True),
-        *(
-            pl.Series(name, values[:, at], nan_to_null=True)
-            for at, name in enumerate(_names(fitted.plan, info.columns))
-        ),
-    )
+
+
+def _of_series(field: pa.Field) -> pa.Field:
+    """A column whose values come in runs: texts as places in a dictionary, others as they are."""
+    import pyarrow as pa
+
+    if pa.types.is_large_string(field.type):
+        return field.with_type(pa.dictionary(pa.int32(), field.type))
+    return field.with_metadata(PLAIN)
+
+
+def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """A batch a block. One is over when the next is asked for: they share their memory."""
+    import pyarrow as pa
+
+    held = np.empty((len(fitted.columns), 0), np.float32)
+    for block in panel.blocks():
+        if held.shape[1] < block.rows:
+            held = np.empty((len(fitted.columns), block.rows), np.float32)
+        fill(fitted, block, held, 0)
+        arrays = [
+            *_ids(block, panel),
+            *_own(block, panel.info, schema),
+            *(_nullable(values[: block.rows]) for values in held),
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _ids(block: Block, panel: LakePanel) -> list[pa.Array]:
+    """The code and the user's columns of each row; texts as places in those of the block."""
+    import pyarrow as pa
+
+    of_row = np.repeat(np.arange(block.codes.size, dtype=np.int32), block.lengths)
+    some = panel.series[np.searchsorted(panel.series[CODE].to_numpy(), block.codes)]
+    table = some.select(panel.info.columns.series).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return [
+        pa.array(block.codes[of_row]),
+        *(_spread(column.combine_chunks(), of_row) for column in table.columns),
+    ]
+
+
+def _spread(values: pa.Array, of_row: NDArray[np.int32]) -> pa.Array:
+    import pyarrow as pa
+
+    if pa.types.is_large_string(values.type):
+        return pa.DictionaryArray.from_arrays(of_row, values)
+    return values.take(pa.array(of_row))
+
+
+def _own(block: Block, info: PanelInfo, schema: pa.Schema) -> list[pa.Array]:
+    import pyarrow as pa
+
+    time = pa.array(info.frequency.start(block.ordinals()))
+    kind = schema.field(info.columns.time).type
+    return [time.cast(kind), _nullable(block.target.astype(np.float64))]
+
+
+def _nullable(values: NDArray[np.floating]) -> pa.Array:
+    """The values as they lie, with a null for a NaN."""
+    import pyarrow as pa
+
+    known = ~np.isnan(values)
+    nulls = values.size - int(np.count_nonzero(known))
+    mask = pa.py_buffer(np.packbits(known, bitorder="little")) if nulls else None
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, values.size, [mask, pa.py_buffer(values)], nulls)
 
 
 def _names(plan: FeaturePlan, columns: Columns) -> list[str]:
@@ -112,7 +186,7 @@ def _names(plan: FeaturePlan, columns: Columns) -> list[str]:
     return names
 
 
-def _schema(panel: LakePanel, plan: FeaturePlan) -> Any:
+def _schema(panel: LakePanel, plan: FeaturePlan) -> pa.Schema:
     import pyarrow as pa
 
     info = panel.info
