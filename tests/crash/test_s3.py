@@ -56,3 +56,15 @@ def test_a_run_on_s3_that_is_killed(remote: Path, undisturbed: Trace) -> None:
         run.send_signal(signal.SIGKILL)
     Project.open(remote).run()
     compare(trace(remote), undisturbed)
+
+
+def test_a_search_on_s3_goes_on_from_the_trials_there_are(remote: Path) -> None:
+    flags = {"workers": "1"}
+    Project.open(remote, flags=flags).tune(trials=2)
+    store = Project.open(remote).context.lake.store
+    (study,) = store.list("studies")
+    before = store.read_bytes(f"studies/{study}")
+    Project.open(remote, flags=flags).tune(trials=3)
+    after = store.read_bytes(f"studies/{study}")
+    assert after.startswith(before)  # nothing was done again
+    assert Project.open(remote).table("tuning").height == 3
