@@ -17,7 +17,7 @@ CODE: Final[dict[Stage, int]] = {
     "panel": 2,
     "features": 2,
     "tune": 1,
-    "train": 3,
+    "train": 4,
     "select": 1,
     "forecast": 3,
     "report": 2,

@@ -1,10 +1,13 @@
 """Screening: which two models go on to all windows.
 
 Everything is judged in the first window, which scores nobody, and a large panel on a sample of its
-series. Of each family its grid is tried, then the best point without scaling and with the other
-strategy; the two best models of all families go on. Where a large panel can be cut into parts that
-are large themselves, the best model goes on twice instead, fit apart by two of its columns: a model
-a store and a model a department see different things, so that their mean gains most.
+series: by the gate's metric, where the spec has levels by its mean over them; a model more biased
+than the gate allows comes after all that are not. Of each family its grid is tried, then the best
+point without scaling and with the other strategy; the two best models of all families go on.
+
+Where a large panel can be cut into parts that are large themselves, the best model goes on twice
+instead, fit apart by two of its columns: a model a store and a model a department see different
+things, so that their mean gains most.
 """
 
 from __future__ import annotations
@@ -19,23 +22,27 @@ from lakecast.core.block import sample
 from lakecast.training import bench as benches
 from lakecast.training.backtest import one, to_frame
 from lakecast.training.candidates import TREES, apart, models, plain, under
+from lakecast.training.hierarchy import by_code, grow, levels_of, mean_loss
+from lakecast.training.hierarchy import stats as level_stats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import polars as pl
+    from numpy.typing import NDArray
 
     from lakecast.core.folds import Fold
     from lakecast.logs import Progress
     from lakecast.training.backtest import Candidate, Forecasts, Hooks
     from lakecast.training.bench import FittingBench
     from lakecast.training.candidates import Lineup
+    from lakecast.training.hierarchy import Tree
 
 GO_ON: Final = 2
 """Models that go on to all windows."""
 MOST: Final = 250_000
 """Rows above which a panel is screened on a sample."""
-SHARE: Final = 25
+SHARE: Final = 12
 """A sample is this part of a panel, and at least `MOST` rows."""
 
 
@@ -61,10 +68,19 @@ class Screened:
     forecasts: Mapping[tuple[str, int], pl.DataFrame]
 
 
-def screen(bench: FittingBench, tried: Lineup, fold: Fold, hooks: Hooks) -> Screened:
-    """Screen what was tried. Where no more than two models can be had, nothing is fit."""
+def screen(
+    bench: FittingBench,
+    tried: Lineup,
+    fold: Fold,
+    hooks: Hooks,
+    series: pl.DataFrame | None = None,
+) -> Screened:
+    """Screen what was tried. Where no more than two models can be had, nothing is fit.
+
+    `series` tells the levels of each (see `hierarchy.tree_of`); None: the series alone count.
+    """
     asked = [models(bench.spec, family, tried) for family in bench.spec.train.families]
-    stage = _Stage.on(bench, fold, hooks)
+    stage = _Stage.on(bench, fold, hooks, series)
     every = [each for points in asked for each in (*points, *_variants(points[0], tried))]
     if len(every) <= GO_ON:
         return stage.ended([_Tried(model) for model in every], tried)
@@ -95,11 +111,20 @@ def _others(model: Candidate, tried: Lineup) -> tuple[Candidate, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """A model, its loss, and what it forecast; None where it was not fit."""
+    """A model, its loss, whether the gate would refuse its bias, and what it forecast.
+
+    None where it was not fit.
+    """
 
     model: Candidate
     loss: float = float("inf")
+    biased: bool = False
     forecasts: Forecasts | None = None
+
+    @property
+    def place(self) -> tuple[bool, float]:
+        """What models are ranked by."""
+        return self.biased, self.loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +136,12 @@ class _Stage:
     hooks: Hooks
     sampled: bool
     metric: str
+    tree: Tree | None
 
     @classmethod
-    def on(cls, bench: FittingBench, fold: Fold, hooks: Hooks) -> _Stage:
+    def on(
+        cls, bench: FittingBench, fold: Fold, hooks: Hooks, series: pl.DataFrame | None
+    ) -> _Stage:
         """The stage of a panel, which is sampled where it is large."""
         spec, whole = bench.spec, bench.workbench.panel
         most = max(MOST, whole.info.rows // SHARE)
@@ -125,7 +153,9 @@ class _Stage:
             fold = folds.fold(panel.blocks(), fold.window, shape)
             bench = benches.shrunk(bench, panel)
         metric = folds.judged_by([fold], spec.gate.metric)
-        return cls(bench, fold, hooks, panel is not whole, metric)
+        levels = levels_of(spec) if metric == "rmsse" and series is not None else ()
+        tree = grow(panel, by_code(series, levels), [fold], own=False) if levels else None
+        return cls(bench, fold, hooks, panel is not whole, metric, tree)
 
     def family(self, points: Sequence[Candidate], tried: Lineup, bar: Progress) -> list[_Tried]:
         """All that is tried of one family: its points, then variants of the best of them."""
@@ -140,16 +170,27 @@ class _Stage:
         """Under a label of its own in the checkpoint."""
         made = one(self.bench, replace(model, name=label), self.fold, self.hooks)
         bar.advance()
-        ranked = folds.ranked(self.fold, self.metric)[self.fold.classes, None]
-        stats = np.where(ranked, folds.totals(self.fold, made.values), 0.0).sum(axis=0)
-        loss = float(metrics.loss(self.metric, metrics.figure(self.metric, stats)))
-        return _Tried(model, np.inf if np.isnan(loss) else loss, made)
+        totals = folds.totals(self.fold, made.values)
+        bias = abs(metrics.figure("bias", totals.sum(axis=0)))
+        return _Tried(
+            model, self._loss(made.values, totals), bias > self.bench.spec.gate.max_bias, made
+        )
+
+    def _loss(self, values: NDArray[np.float64], totals: NDArray[np.float64]) -> float:
+        """Infinite where it is undefined."""
+        if self.tree is not None:
+            loss = mean_loss(self.metric, level_stats(self.tree, self.fold, values))
+        else:
+            ranked = folds.ranked(self.fold, self.metric)[self.fold.classes, None]
+            stats = np.where(ranked, totals, 0.0).sum(axis=0)
+            loss = float(metrics.loss(self.metric, metrics.figure(self.metric, stats)))
+        return np.inf if np.isnan(loss) else loss
 
     def ended(self, found: Sequence[_Tried], tried: Lineup) -> Screened:
         """The best of each name in the order of their losses; the first go on."""
-        ranked = sorted(found, key=lambda each: each.loss)
+        ranked = sorted(found, key=lambda each: each.place)
         first = list({each.model.name: each for each in reversed(ranked)}.values())
-        chosen = sorted(first, key=lambda each: each.loss)[:GO_ON]
+        chosen = sorted(first, key=lambda each: each.place)[:GO_ON]
         index = self.fold.window.index
         return Screened(
             models=_parted([each.model for each in chosen], tried),
@@ -165,7 +206,7 @@ class _Stage:
 
 
 def _best(found: Sequence[_Tried]) -> _Tried:
-    return min(found, key=lambda each: each.loss)
+    return min(found, key=lambda each: each.place)
 
 
 def _parted(models: Sequence[Candidate], tried: Lineup) -> tuple[Candidate, ...]:

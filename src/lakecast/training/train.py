@@ -26,6 +26,8 @@ from lakecast.training.tune.points import join
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
+
     from lakecast.core.block import PanelData
     from lakecast.core.splits import Splits
     from lakecast.models.workbench import Workbench
@@ -42,7 +44,9 @@ if TYPE_CHECKING:
 class Job:
     """What is trained on. `points` were found by tuning.
 
-    `threads` and the `memory` that rows may take, in bytes, change no result.
+    `series` are the panel's, with `series_code`, id columns and statics, which tell the levels
+    that models are screened by; None: no levels. `threads` and the `memory` that rows may take, in
+    bytes, change no result.
     """
 
     panel: PanelData
@@ -50,6 +54,7 @@ class Job:
     threads: int = 1
     memory: int = BUDGET
     points: Points | None = None
+    series: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +83,7 @@ def train(
     tried = join(lineup(job.spec, job.panel.info), job.points, found, job.spec)
     floor = benches.workbench(job.panel, found, threads=job.threads, budget=job.memory)
     bench = benches.FittingBench(floor, job.spec, found, {})
-    screened = screen(bench, tried, held[0], hooks)
+    screened = screen(bench, tried, held[0], hooks, job.series)
     candidates = _candidates(tried, screened.models)
     adopted, refused = _incumbent(job, champion, candidates)
     everything = [*candidates, *adopted.added]

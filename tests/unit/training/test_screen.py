@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from msgspec.structs import replace
 from tests import panels
@@ -127,3 +128,40 @@ def test_a_large_panel_is_parted_by_columns_with_large_parts(
 def test_a_column_that_is_no_series_column_cannot_part_models() -> None:
     with pytest.raises(SpecError, match="nowhere"):
         trained(JOB, partitions=("nowhere",))
+
+
+def test_models_that_the_gate_would_refuse_for_bias_come_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figure = screening.metrics.figure
+
+    def lean(metric: str, stats: Any) -> Any:
+        """The best model of all is biased."""
+        value = figure(metric, stats)
+        seen.append(metric)
+        return 5.0 if metric == "bias" and seen.count("bias") == 1 else value
+
+    seen: list[str] = []
+    honest = [trial for trial in train(JOB, Hooks()).trials if trial.chosen]
+    monkeypatch.setattr(screening.metrics, "figure", lean)
+    screened = train(JOB, Hooks()).trials
+    assert not screened[0].chosen
+    assert sum(trial.chosen for trial in screened) == len(honest) == screening.GO_ON
+
+
+def test_with_levels_the_mean_over_them_decides() -> None:
+    job = parted()
+    series = pl.DataFrame(
+        {
+            "series_code": np.arange(40, dtype=np.int32),
+            "loja": [f"loja {i:02d}" for i in range(40)],
+            "regiao": [("norte", "sul")[i % 2] for i in range(40)],
+        }
+    )
+    levels = replace(job.spec.hierarchy, levels=((), ("regiao",)))
+    spec = replace(job.spec, hierarchy=levels)
+    without = train(dataclasses.replace(job, spec=spec), Hooks())
+    within = train(dataclasses.replace(job, spec=spec, series=series), Hooks())
+    told = [(trial.family, trial.strategy, trial.scaled) for trial in without.trials]
+    assert told == [(trial.family, trial.strategy, trial.scaled) for trial in within.trials]
+    assert [trial.loss for trial in without.trials] != [trial.loss for trial in within.trials]

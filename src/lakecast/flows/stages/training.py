@@ -77,6 +77,7 @@ class Training:
             memory=self.room,
             threads=self.context.settings.threads,
             points=self.tuned.points(),
+            series=self.panel.series,
         )
 
     @cached_property
