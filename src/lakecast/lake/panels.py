@@ -70,17 +70,18 @@ def stage_bucket(lake: Lake, bucket: int, parts: Iterable[Built]) -> StagedBucke
     Of those done, only what is small is held. The files count once `commit_buckets` names them.
     """
     held = _Held()
-    tables = (held.take(part) for part in parts)
-    first = next(tables)
-    files = {}
-    file = _stage_panel(lake, bucket, chain([first], tables), first.schema)
+    # `map` and `pop`, as the variable of a loop would hold a part while the next one is built.
+    tables = map(held.take, parts)
+    begun = [next(tables)]
+    schema, files = begun[0].schema, {}
+    file = _stage_panel(lake, bucket, chain(_emptied(begun), tables), schema)
     if file.rows:
         files[PANEL] = file
     beside = {SERIES: _joined(held.series), FUTURE: _joined(held.future)}
     for name, table in beside.items():
         if table.num_rows:
             files[name] = lake.table(name).stage(table, partition={BUCKET: bucket})
-    schemas = {PANEL: first.schema, **{name: table.schema for name, table in beside.items()}}
+    schemas = {PANEL: schema, **{name: table.schema for name, table in beside.items()}}
     return StagedBucket(
         bucket=bucket,
         files=files,
@@ -110,9 +111,14 @@ class _Held:
 def _stage_panel(lake: Lake, bucket: int, tables: Iterable[pa.Table], schema: pa.Schema) -> FileRef:
     import pyarrow as pa
 
-    batches = (batch for table in tables for batch in _batches(table))
+    batches = chain.from_iterable(map(_batches, tables))
     rows = pa.RecordBatchReader.from_batches(schema, batches)
     return lake.table(PANEL).stage(rows, partition={BUCKET: bucket}, groups="batches")
+
+
+def _emptied(held: list[pa.Table]) -> Iterator[pa.Table]:
+    while held:
+        yield held.pop()
 
 
 def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:

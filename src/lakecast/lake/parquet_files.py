@@ -43,6 +43,7 @@ def write_parquet(
         for group in _groups(_pieces(data), groups):
             writer.write_table(group.select(keep), row_group_size=max(group.num_rows, 1))
             rows += group.num_rows
+            del group  # not to be held while the next one is made
     return rows
 
 
@@ -69,7 +70,7 @@ def packing(schema: pa.Schema) -> dict[str, Any]:
 
 def _groups(pieces: Iterator[pa.Table], groups: Groups) -> Iterator[pa.Table]:
     if groups == "batches":
-        return (piece for piece in pieces if piece.num_rows)
+        return filter(lambda piece: piece.num_rows, pieces)
     if groups is None or isinstance(groups, int):
         return regroup(pieces, repeat(groups or _ROWS))
     return regroup(pieces, iter(groups))
@@ -99,10 +100,14 @@ def _pieces(data: pa.Table | pa.RecordBatchReader) -> Iterator[pa.Table]:
     import pyarrow as pa
 
     if isinstance(data, pa.Table):
-        yield data
-        return
-    for batch in data:
-        yield pa.Table.from_batches([batch])
+        return iter([data])
+    return map(_table, data)
+
+
+def _table(batch: pa.RecordBatch) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch])
 
 
 def _only(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:

@@ -24,7 +24,7 @@ FIRST: Final = "first"
 LOW: Final = "_low"
 HIGH: Final = "_high"
 _ALWAYS: Final = -(2**31)
-_PILE: Final = 1_000_000
+_PILE: Final = 200_000
 _ENOUGH: Final = 1_000
 
 

@@ -68,7 +68,7 @@ def gather(
 ) -> R:
     """Build a bucket from its parts, one after the other; a part may have no tables."""
     number, parts = bucket
-    return build(number, ([*map(_read, spilled.get(part, ()))] for part in parts))
+    return build(number, (list(map(_read, spilled.get(part, ()))) for part in parts))
 
 
 def _write(path: Path, waiting: Sequence[Mapping[int, pa.Table]], found: Spilled) -> None:

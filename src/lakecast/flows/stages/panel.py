@@ -217,11 +217,11 @@ def _build_bucket(
     job: Job,
     lake: Lake,
 ) -> StagedBucket:
-    numbered = zip(parts[bucket], tables, strict=True)
-    return stage_bucket(lake, bucket, (_built(bucket, *part, job) for part in numbered))
+    build = partial(_built, bucket, job)
+    return stage_bucket(lake, bucket, map(build, parts[bucket], tables))
 
 
-def _built(bucket: int, part: int, tables: Iterable[pa.Table], job: Job) -> Built:
+def _built(bucket: int, job: Job, part: int, tables: Iterable[pa.Table]) -> Built:
     rows: dict[str, list[pl.DataFrame]] = {}
     for table in tables:
         rows.setdefault(table.schema.metadata[_TABLE].decode(), []).append(pl.DataFrame(table))
