@@ -137,7 +137,7 @@ def _sold(block: Block, cutoff: int, shape: Shape) -> NDArray[np.float64]:
     sold = np.where(inside, block.target[index].astype(np.float64), 0.0)
     if shape.weight == "revenue":
         sold *= block.covariates[PRICE][index]
-    return np.maximum(np.nansum(sold, axis=1), 0.0)
+    return np.asarray(np.maximum(np.nansum(sold, axis=1), 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,8 +153,9 @@ class _Stage:
             fold = folds.fold(panel.blocks(), fold.window, shape)
             bench = benches.shrunk(bench, panel)
         metric = folds.judged_by([fold], spec.gate.metric)
-        levels = levels_of(spec) if metric == "rmsse" and series is not None else ()
-        tree = grow(panel, by_code(series, levels), [fold], own=False) if levels else None
+        tree = None
+        if series is not None and metric == "rmsse" and levels_of(spec):
+            tree = grow(panel, by_code(series, levels_of(spec)), [fold], own=False)
         return cls(bench, fold, hooks, panel is not whole, metric, tree)
 
     def family(self, points: Sequence[Candidate], tried: Lineup, bar: Progress) -> list[_Tried]:
@@ -171,10 +172,9 @@ class _Stage:
         made = one(self.bench, replace(model, name=label), self.fold, self.hooks)
         bar.advance()
         totals = folds.totals(self.fold, made.values)
-        bias = abs(metrics.figure("bias", totals.sum(axis=0)))
-        return _Tried(
-            model, self._loss(made.values, totals), bias > self.bench.spec.gate.max_bias, made
-        )
+        bias = abs(float(metrics.figure("bias", totals.sum(axis=0))))
+        biased = bias > self.bench.spec.gate.max_bias
+        return _Tried(model, self._loss(made.values, totals), biased, made)
 
     def _loss(self, values: NDArray[np.float64], totals: NDArray[np.float64]) -> float:
         """Infinite where it is undefined."""
