@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lakecast.registry.promotions import Promotion
 
 FORECASTS: Final = "forecasts"
+_GROUP: Final = 250_000  # rows of a row group, which is held until it is whole
 
 
 def standing(context: Context, champion: Promotion, panel: LakePanel) -> Predictor:
@@ -42,7 +43,7 @@ def run_forecast(context: Context, champion: Promotion, panel: LakePanel, finger
     table = context.lake.table(FORECASTS)
     partition = {CUTOFF: str(first[CUTOFF][0]), MODEL_VERSION: champion.model_version}
     frames = chain([first], (labelled(piece, champion) for piece in pieces))
-    staged = table.stage(_reader(frames), partition=partition)
+    staged = table.stage(_reader(frames), partition=partition, groups=_GROUP)
     table.commit(
         add=[staged],
         remove=table.files(**partition),
