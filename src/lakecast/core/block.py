@@ -81,6 +81,8 @@ class Block:
 
     def until(self, cutoff: int) -> Block:
         """The rows up to and including `cutoff`; series that start later are left out."""
+        if np.all(self.first + self.lengths <= cutoff + 1):
+            return self
         keep = self.first <= cutoff
         lengths = np.clip(cutoff - self.first.astype(np.int64) + 1, 0, self.lengths)
         mask = np.arange(self.rows) - np.repeat(self.starts[:-1], self.lengths) < np.repeat(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,8 @@ from lakecast.models.protocol import Rows
 from lakecast.models.scaling import shrink, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -23,11 +26,20 @@ if TYPE_CHECKING:
 def eligible(block: Block, lead: int) -> NDArray[np.bool_]:
     """[N] rows that can be trained on: with a target, and a value at least `lead` before them."""
     known = ~np.isnan(block.target)
-    if not block.rows:
-        return known
-    position = np.arange(block.rows)
-    first = np.minimum.reduceat(np.where(known, position, block.rows), block.starts[:-1])
-    return np.asarray(known & (position - np.repeat(first, block.lengths) >= lead))
+    if block.rows:
+        starts, ends = block.starts[:-1], block.starts[1:]
+        early = np.minimum(_first(known, starts) + lead, ends) - starts
+        offset = np.repeat(starts - np.cumsum(early) + early, early)
+        known[offset + np.arange(early.sum())] = False
+    return known
+
+
+def _first(known: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[S] the row of each series' first value; beyond the last row where it has none."""
+    if known[starts].all():
+        return starts
+    position = np.where(known, np.arange(known.size), known.size)
+    return np.asarray(np.minimum.reduceat(position, starts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +55,10 @@ class Census:
         found: dict[int, int] = {}
         for block in panel.blocks():
             until = block.until(cutoff)
-            periods, counts = np.unique(until.ordinals()[eligible(until, lead)], return_counts=True)
-            for period, count in zip(periods.tolist(), counts.tolist(), strict=True):
-                found[period] = found.get(period, 0) + count
+            earliest = int(until.first.min(initial=cutoff))
+            counted = np.bincount(until.ordinals()[eligible(until, lead)] - earliest)
+            for period in np.flatnonzero(counted).tolist():
+                found[earliest + period] = found.get(earliest + period, 0) + int(counted[period])
         first = min(found, default=cutoff)
         counts = np.zeros(cutoff - first + 1, dtype=np.int64)
         for period, count in found.items():
@@ -98,9 +111,10 @@ class PanelRows:
         low = self.start if start is None else max(start, self.start)
         return replace(self, start=low, cutoff=min(cutoff, self.cutoff))
 
-    def hold(self) -> PanelRows:
-        """The same rows, computed once and kept in memory."""
-        return replace(self, held=tuple(self.blocks()))
+    def hold(self, threads: int = 1) -> PanelRows:
+        """The same rows, computed once, on so many threads, and kept in memory."""
+        made = _ahead(self._made, self.panel.blocks(), threads)
+        return replace(self, held=tuple(rows for rows in made if len(rows.target)))
 
     def _made(self, block: Block) -> Rows:
         block = block.until(self.cutoff)
@@ -115,6 +129,18 @@ class PanelRows:
             ordinals=block.ordinals()[inside][keep],
             weight=weights(scale[keep], scaled=self.scaled),
         )
+
+
+def _ahead(make: Callable[[Block], Rows], blocks: Iterator[Block], threads: int) -> Iterator[Rows]:
+    """The rows of each block, in order; a block is read when a thread is about to be free."""
+    waiting: deque[Future[Rows]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="lakecast-rows") as pool:
+        for block in blocks:
+            waiting.append(pool.submit(make, block))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _between(rows: Rows, start: int, cutoff: int) -> Rows:

@@ -281,7 +281,7 @@ class Workbench:
             cutoff=last,
         )
         small = 16 * rows.rows * len(rows.columns) <= self.budget
-        return rows.hold() if small else rows
+        return rows.hold(self.threads) if small else rows
 
     def _thinned(self, lead: int, most: int | None, seed: int) -> tuple[PanelData, Census]:
         """The series that are trained on, and how many rows they have by period."""

@@ -61,3 +61,8 @@ def test_what_is_known_after_a_cutoff() -> None:
 
 def test_beyond_the_end_nothing_is_known_and_no_neighbour_is_read() -> None:
     np.testing.assert_array_equal(actuals(BLOCK, 15, 2), np.full((3, 2), NAN))
+
+
+def test_a_block_that_ends_by_the_cutoff_is_itself() -> None:
+    assert BLOCK.until(15) is BLOCK
+    assert BLOCK.until(14).rows == BLOCK.rows - LENGTHS.size

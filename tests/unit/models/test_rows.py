@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests import panels
@@ -92,3 +94,15 @@ def test_kept_and_start_agree() -> None:
     whole = made(panels.mixed(), lead=7).within(C - 5, C)
     (block,) = panels.mixed().held
     assert whole.rows == (kept(block, C - 5) & eligible(block, 7)).sum()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_rows_held_are_those_that_stream_on_any_number_of_threads(threads: int) -> None:
+    rows = replace(made(panels.mixed()), panel=panels.split(panels.mixed(), 5))
+    streamed, held = list(rows.blocks()), rows.hold(threads).held
+    assert held is not None
+    assert len(held) == len(streamed) > 1
+    for one, other in zip(streamed, held, strict=True):
+        assert one.matrix.tobytes() == other.matrix.tobytes()
+        assert one.target.tobytes() == other.target.tobytes()
+        assert one.ordinals.tolist() == other.ordinals.tolist()
