@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from lakecast.columns import LOAD, REPAIRED, ROW, SOURCE
-from lakecast.core.contract.coded import constant, once
+from lakecast.core.contract.coded import constant
 from lakecast.core.contract.judge import Facts, finding, guess, judge
 from lakecast.core.contract.names import rename
 from lakecast.core.contract.rules import RULES, level_of
@@ -23,6 +24,7 @@ from lakecast.lake.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from lakecast.lake.parts import Part
     from lakecast.lake.sources.base import Item, Malformed, Piece
 
-_TEXT: Final = 8  # bytes beside the letters of a text
 _HOPELESS: Final = 100  # rows: from here on a file none of whose times can be read is refused
 
 
@@ -126,6 +127,8 @@ class _Reader:
         self._guessed = False
         zone = reading.plan.writing.timezone
         self._parts = Parts(reading.scratch, reading.schema, zone)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._writing: Future[None] | None = None
         self._apart = _Sink(reading.scratch / "apart.arrow")
         self._tallies: tuple[Tally, ...] = ()
         self._sizes: Counter[str] = Counter()
@@ -155,16 +158,26 @@ class _Reader:
             repaired=settled.repaired,
         )
         for name in frame.columns:
-            self._sizes[name] += _bytes(frame[name])
+            self._sizes[name] += int(frame[name].estimated_size())
 
     def _keep(self, rows: pl.DataFrame) -> None:
+        """Have rows written while the next ones are judged."""
         time = self._reading.plan.time
-        self._parts.write(rows, [] if time is None or self._clock else [time])
+        self._written()
+        dates = [] if time is None or self._clock else [time]
+        self._writing = self._writer.submit(self._parts.write, rows, dates)
+
+    def _written(self) -> None:
+        """Wait for the rows that are being written. Raises what writing raised."""
+        if self._writing is not None:
+            self._writing.result()
 
     def close(self) -> None:
         """Finish the files; without a row the columns at least are told."""
-        if not self._guessed and self._last is not None:
-            self._keep(self._last)
+        with self._writer:
+            if not self._guessed and self._last is not None:
+                self._keep(self._last)
+            self._written()
         self._parts.close()
         self._apart.close()
 
@@ -256,13 +269,6 @@ class _Sink:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-
-
-def _bytes(values: pl.Series) -> int:
-    """What a column takes in memory; a coded one, what its texts would."""
-    if not isinstance(values.dtype, pl.Enum):
-        return int(values.estimated_size())
-    return int(once(values, lambda texts: texts.str.len_bytes()).sum()) + _TEXT * values.len()
 
 
 def refuse(tallies: Sequence[Tally], where: str) -> None:

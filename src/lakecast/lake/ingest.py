@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _ATTEMPTS: Final = 5
 _GROUP_LOADS: Final = 100
 _GROUP_BYTES: Final = 8 << 20
-_MOST_PIECE: Final = 8 << 20
+_MOST_PIECE: Final = 16 << 20
 _LEAST_PIECE: Final = 1 << 20
 
 

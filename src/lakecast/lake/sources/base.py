@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-PIECE_BYTES: Final = 8 << 20
+PIECE_BYTES: Final = 16 << 20
 _HASHED: Final = 8 << 20
 
 

@@ -16,6 +16,7 @@ from lakecast.columns import ROW
 from lakecast.core.contract.coded import coded
 from lakecast.errors import DataRefused
 from lakecast.lake.sources.base import Content, Malformed, Piece
+from lakecast.lake.sources.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,17 +80,25 @@ class CsvItem:
     def _pieces(self, block: int) -> Iterator[Piece]:
         names, delimiter = self._header()
         reading = self._reading(_Options(self.encoding, delimiter, block, tuple(names)))
-        if reading.names != names:  # the parser read the header otherwise, and it decides
-            names = self._distinct(reading.names)
-            reading = self._reading(replace(reading.options, names=tuple(names)))
-        yield Piece(self._frame(_nothing(names), reading.lines.number(0)))
-        if single := reading.single():
-            reading = self._reading(replace(reading.options, single=single))
-        yield from self._batches(reading, names)
+        try:
+            if reading.names != names:  # the parser read the header otherwise, and it decides
+                names = self._distinct(reading.names)
+                reading = self._again(reading, names=tuple(names))
+            yield Piece(self._frame(_nothing(names), reading.lines.number(0)))
+            if single := reading.single():
+                reading = self._again(reading, single=single)
+            yield from self._batches(reading, names)
+        finally:
+            reading.stream.let_go()
 
     def _reading(self, options: _Options) -> _Reading:
-        lines, stream = _Lines(), _Watched(self.file)
+        lines, stream = _Lines(), Watched(self.file)
         return _Reading(options, lines, stream, _open(stream, options, lines))
+
+    def _again(self, reading: _Reading, **options: Any) -> _Reading:
+        """The file from its beginning, read otherwise."""
+        reading.stream.let_go()
+        return self._reading(replace(reading.options, **options))
 
     def _batches(self, reading: _Reading, names: list[str]) -> Iterator[Piece]:
         lines, stream = reading.lines, reading.stream
@@ -103,11 +112,11 @@ class CsvItem:
         elif late := lines.late():
             yield Piece(self._frame(_nothing(names), lines.number(0)), late, stream.taken())
 
-    def _piece(self, batch: pa.RecordBatch, lines: _Lines, stream: _Watched) -> Piece:
+    def _piece(self, batch: pa.RecordBatch, lines: _Lines, stream: Watched) -> Piece:
         numbers = lines.number(batch.num_rows)
         return Piece(self._frame(_texts(batch), numbers), lines.until(numbers), stream.taken())
 
-    def _last(self, batch: pa.RecordBatch, lines: _Lines, stream: _Watched) -> Iterator[Piece]:
+    def _last(self, batch: pa.RecordBatch, lines: _Lines, stream: Watched) -> Iterator[Piece]:
         """The last block, and the lines after it; an unclosed quote swallows the file's end."""
         piece = self._piece(batch, lines, stream)
         frame, more = piece.frame, list(lines.late())
@@ -224,57 +233,13 @@ class _Lines:
         return given
 
 
-class _Watched:
-    """The stored file as the parser reads it: counts bytes and remembers how the text ended."""
-
-    def __init__(self, file: File) -> None:
-        self._stream = file.store.open_input_stream(file.path, decompress=True)
-        self._tail = b""
-        self._read = 0
-        self.closed = False
-
-    def read(self, count: int = -1) -> bytes:
-        """As a file does."""
-        data = bytes(self._stream.read(count if count >= 0 else None))
-        self._tail = (self._tail + data)[-8:] if len(data) < 8 else data[-8:]
-        self._read += len(data)
-        return data
-
-    def taken(self) -> int:
-        """Bytes read since last asked."""
-        count, self._read = self._read, 0
-        return count
-
-    @property
-    def closed_quote(self) -> bool:
-        """Whether the text ended with a quote."""
-        return self._tail.rstrip(b"\r\n\0 \t").endswith(b'"')
-
-    def close(self) -> None:
-        """As a file does."""
-        self._stream.close()
-        self.closed = True
-
-    def readable(self) -> bool:
-        """As a file does."""
-        return True
-
-    def writable(self) -> bool:
-        """As a file does."""
-        return False
-
-    def seekable(self) -> bool:
-        """As a file does."""
-        return False
-
-
 @dataclass(slots=True)
 class _Reading:
     """One parser at work on a file."""
 
     options: _Options
     lines: _Lines
-    stream: _Watched
+    stream: Watched
     reader: Any
     first: Any = None
 
@@ -285,7 +250,7 @@ class _Reading:
 
     def single(self) -> frozenset[str]:
         """Columns that are not worth their codes, as far as the first rows tell."""
-        self.first = next(self.reader, None)
+        self.first = self._next()
         if self.first is None or self.first.num_rows < _ENOUGH:
             return frozenset()
         columns = zip(self.names, self.first.columns, strict=True)
@@ -293,12 +258,20 @@ class _Reading:
 
     def batches(self) -> Iterator[Any]:
         """Every batch, the first too if it was looked at."""
-        if self.first is not None:
-            yield self.first
-        yield from self.reader
+        batch = self._next() if self.first is None else self.first
+        self.first = None
+        while batch is not None:
+            yield batch
+            batch = self._next()
+
+    def _next(self) -> Any:
+        self.stream.wanted()
+        batch = next(self.reader, None)
+        self.stream.used()
+        return batch
 
 
-def _open(stream: _Watched, options: _Options, lines: _Lines) -> Any:
+def _open(stream: Watched, options: _Options, lines: _Lines) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 

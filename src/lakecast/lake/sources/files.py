@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lakecast.lake.store import Store
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
-_BLOCK = 8 << 20
+_BLOCK = 1 << 20  # stays in the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +36,10 @@ class File:
                 tag = dict(stream.metadata() or {}).get("ETag", b"")
             text = tag.decode() if isinstance(tag, bytes) else str(tag)
             return xxhash.xxh3_128_hexdigest(f"{text}{self.size}".encode())
-        hashed = xxhash.xxh3_128()
+        hashed, block = xxhash.xxh3_128(), memoryview(bytearray(_BLOCK))
         with self.store.reaching(), self.store.open_input_stream(self.path) as stream:
-            while block := stream.read(_BLOCK):
-                hashed.update(block)
+            while count := stream.readinto(block):
+                hashed.update(block[:count])
         return hashed.hexdigest()
 
     def with_partition(self, frame: pl.DataFrame) -> pl.DataFrame:
