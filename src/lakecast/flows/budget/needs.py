@@ -27,21 +27,22 @@ KEY: Final = 18  # a key of a row, as `core.keyset` holds it
 BLOCK: Final = 1_000_000  # rows of a block of whole series
 
 CELL: Final = 1  # a cell of the binned set, whose bins are at most 255
-BINNED: Final = 20  # a row beside its cells: label and weight of LightGBM; target, period, weight
-FITTING: Final = 35  # a row while it is fit: gradients, scores, indices; copies of the above
+BINNED: Final = 40  # a row beside its cells: target, weight, period, group; LightGBM's own; holes
+FITTING: Final = 51  # a row while it is fit: gradients, scores, indices; copies of the above
 EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SAMPLE rows
 SAMPLE: Final = 200_000
 FLOATS: Final = 4
 COPIES: Final = 3  # of a block or a state while it is read, cut and turned
+JOINED: Final = 5  # of a part of a bucket while it is joined and completed
 SCORES: Final = 2 * 14 * 8  # a forecast while it is scored: fourteen sums in float64, and a copy
-HISTOGRAM: Final = 255 * 16  # of one column in one leaf
+HISTOGRAM: Final = 2 * 255 * 16  # of one column in one leaf, and as much for its parent
 OUTPUT: Final = 200  # a row of forecasts as a frame, with names and intervals, and as Arrow
 WORKBENCH: Final = 0.4  # share of the room that a workbench is told: it may hold 2.5 times as much
 
 _INGEST: Final = 700_000  # rows a second
 _READ: Final = 2_000_000  # rows of the lake a second, surveyed and aggregated
-_FEATURES: Final = 3_000_000  # rows a second and plan, made and binned
-_CELLS: Final = 175_000_000  # cells a second and thread that trees go through
+_FEATURES: Final = 600_000  # rows a second and plan, made and binned
+_CELLS: Final = 600_000_000  # cells a second and thread that trees go through
 _ANSWERS: Final = 400_000  # forecasts a second, made and scored
 _START: Final = 5.0  # loading libraries, compiling kernels
 
@@ -97,7 +98,7 @@ def panel(facts: Facts) -> Need:
     """A piece and a part of a bucket a thread, and a few numbers a series."""
     rows, series = _rows(facts), _series(facts)
     columns = 3 + _covariates(facts)
-    part = min(rows, BLOCK) * columns * 8 * COPIES
+    part = min(rows, BLOCK) * columns * 8 * JOINED
     seconds = _START + facts.loaded / _READ + rows / _READ
     return Need.of(
         "panel", seconds, libraries=LAKE, pieces=PIECE * facts.threads,
@@ -141,7 +142,7 @@ def _judging(facts: Facts, fits: Outline, spec: Spec) -> int:
 def sets(facts: Facts, fits: Outline, room: int) -> dict[str, int]:
     """Rows and binned sets: of all plans where the room is ample, else of one fit at a time."""
     told = max(int(WORKBENCH * room), 0)
-    size = fits.columns * CELL + 2 * BINNED
+    size = fits.columns * CELL + BINNED
     fitting = fits.rows * FITTING
     if 2 * size * fits.shared > told:
         rows = fits.rows * (fits.columns * CELL + BINNED)
