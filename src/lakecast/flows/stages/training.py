@@ -256,7 +256,15 @@ def told(training: Training) -> dict[str, Any]:
         "leaderboard": training.board.to_dicts(),
         "coverage": training.coverage.to_dicts(),
         "trials": [
-            {"family": t.family, "params": dict(t.params), "loss": t.loss, "chosen": t.chosen}
+            {
+                "family": t.family,
+                "strategy": t.strategy,
+                "scaled": t.scaled,
+                "partition": t.partition,
+                "params": dict(t.params),
+                "loss": t.loss,
+                "chosen": t.chosen,
+            }
             for t in training.ran.trials
         ],
     }
