@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 MB: Final = 1_000_000
 
 LAKE: Final = 250 * MB  # the interpreter with Polars, PyArrow and Delta, after a first stage
-LEARN: Final = 560 * MB  # and with NumPy's and numba's kernels, LightGBM and SciPy
+LEARN: Final = 620 * MB  # and with NumPy's and numba's kernels, LightGBM and SciPy
 TRACK: Final = 90 * MB  # MLflow with SQLAlchemy
+AFTER: Final = 820 * MB  # all of these, and what a training leaves behind
 PIECE: Final = 110 * MB  # a piece of a source, or of `sales`, per thread: read, parsed, written
 KEY: Final = 18  # a key of a row, as `core.keyset` holds it
 BLOCK: Final = 1_000_000  # rows of a block of whole series
@@ -158,7 +159,7 @@ def forecast(facts: Facts, spec: Spec) -> Need:
     """The state of every series, and all forecasts as one frame."""
     answers = _series(facts) * spec.forecast.horizon
     return Need.of(
-        "forecast", _START + answers / _ANSWERS, libraries=LEARN,
+        "forecast", _START + answers / _ANSWERS, libraries=AFTER,
         state=_state(facts, spec) * COPIES, forecasts=answers * OUTPUT * 2,
     )  # fmt: skip
 
@@ -168,7 +169,7 @@ def report(facts: Facts, spec: Spec) -> Need:
     answers = _series(facts) * spec.forecast.horizon
     windows = facts.fits.windows if facts.fits else 0
     return Need.of(
-        "report", _START + answers * windows / _ANSWERS, libraries=LEARN,
+        "report", _START + answers * windows / _ANSWERS, libraries=AFTER,
         forecasts=answers * OUTPUT * (1 + windows),
     )  # fmt: skip
 
