@@ -75,35 +75,42 @@ def test_status_of_a_project_that_never_ran(call: Call, tmp_path: Path) -> None:
 def test_plan(call: Call, project: Path, tmp_path: Path) -> None:
     code, out, _ = call("plan", "--project", project)
     assert code == 0
-    assert out == (
+    steps, budget, fits = (part + "\n" for part in out.split("\n\n")[:3])
+    assert steps == (
         "stage     does     because\n"
         "ingest    look     sources are hashed to see what changed\n"
         "panel     nothing  spec and tables are as they were\n"
         "train     nothing  the last training is young enough and its spec unchanged\n"
         "forecast  nothing  champion and panel are as they were\n"
     )
+    assert re.match(r"memory budget: \S+ GB\nstage +peak memory +minutes\n", budget)
+    told = [line.split()[0] for line in budget.splitlines()[2:]]
+    assert told == ["ingest", "panel", "train", "select", "forecast", "report"]
+    assert re.match(r"for +model +fits +regressors each +rows +features +trees +leaves\n", fits)
     code, out, _ = call("plan", "--project", write_project(tmp_path / "new"))
     assert code == 0
-    assert out == (
+    assert out.split("\n\n")[0] + "\n" == (
         "stage   does   because\n"
         "ingest  look   sources are hashed to see what changed\n"
         "panel   build  there is no panel yet\n"
         "train   train  there is no champion yet\n"
     )
+    assert out.endswith("what follows can be told once there is a panel\n\n")
 
 
 def test_run_with_nothing_to_do(call: Call, project: Path) -> None:
     code, out, err = call("run", "--project", project)
     assert (code, err) == (0, "")
-    stages, _, rest = plain(out, project).partition("\n\n")
+    budget, stages, rest = plain(out, project).split("\n\n", 2)
+    assert budget.startswith("memory budget: ")
     assert re.sub(r" +", " ", stages) == (
-        "stage did rows seconds note\n"
-        "ingest unchanged 0 <s> 0 loads, 2 known\n"
-        "panel unchanged - <s>\n"
-        "train not due - <s>\n"
-        "select not due - <s>\n"
-        "forecast unchanged - <s>\n"
-        "report unchanged - <s>"
+        "stage did rows seconds predicted peak memory predicted note\n"
+        "ingest unchanged 0 <s> - - - 0 loads, 2 known\n"
+        "panel unchanged - <s> - - -\n"
+        "train not due - <s> - - -\n"
+        "select not due - <s> - - -\n"
+        "forecast unchanged - <s> - - -\n"
+        "report unchanged - <s> - - -"
     )
     assert re.match(r"candidate +rmsse +rmse +mae +r2 +wape +bias +coverage\n", rest)
     assert "therefore   the challenger becomes the first champion\n" in rest
@@ -167,8 +174,8 @@ def test_report_says_where(call: Call, project: Path) -> None:
 
 KEYS: dict[str, set[str]] = {
     "status": {"project", "lake", "tracking_uri", "champion", "lease", "tables"},
-    "plan": {"stages"},
-    "run": {"stages", "decision", "passed", "report", "tracking_uri", "leaderboard"},
+    "plan": {"stages", "prediction"},
+    "run": {"stages", "prediction", "decision", "passed", "report", "tracking_uri", "leaderboard"},
     "forecast": {"rows", "out", "forecasts"},
     "report": {"report"},
     "ingest": {"stages"},
@@ -196,6 +203,7 @@ def test_json_of_what_is_inside(call: Call, project: Path) -> None:
     assert said("plan")["stages"][0].keys() == {"stage", "does", "because"}
     assert said("run")["stages"][0].keys() == {
         "stage", "did", "rows", "seconds", "cpu", "peak", "note",
+        "expected_peak", "expected_seconds", "formula_seconds",
     }  # fmt: skip
     row = said("forecast")["forecasts"][0]
     assert row.keys() >= {"level", "produto", "loja", "data_venda", "cutoff", "horizon", "source"}

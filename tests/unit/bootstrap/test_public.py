@@ -21,14 +21,16 @@ METHODS = {
     "forecast": "(*, series=None, horizon=None, scenario=None, as_of=None)",
     "open": "(folder='.', *, flags=None, progress=None)",
     "plan": "(*, as_of=None)",
+    "predict": "(*, as_of=None)",
     "promote": "(version)",
     "report": "(*, notebook=False, out=None, actuals=None)",
     "report_data": "()",
     "rollback": "()",
-    "run": "(*, as_of=None, retrain=False, wait=0.0, actuals=None)",
+    "run": "(*, as_of=None, retrain=False, wait=0.0, actuals=None, tell=None)",
     "stage": "(name, *, as_of=None, wait=0.0)",
     "status": "()",
     "table": "(name)",
+    "tune": "(*, trials=None, time=None, as_of=None, wait=0.0)",
 }
 
 

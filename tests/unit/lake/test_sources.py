@@ -183,7 +183,9 @@ def test_a_delta_table_that_is_not_there(tmp_path: Path) -> None:
         names(tmp_path, "t", kind="delta")
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b\x08\x00garbage", gzip.compress(b"a,b\n" * 9, mtime=0)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"\x1f\x8b\x08\x00garbage", gzip.compress(b"a,b\n" * 9, mtime=0)[:-9]]
+)
 def test_a_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.csv.gz").write_bytes(content)
     (item,) = items(Source(table="t", path="x.csv.gz"), tmp_path)

@@ -127,13 +127,17 @@ def test_features_that_the_spec_names_are_not_dropped() -> None:
 def test_a_proposal_rests_on_its_seed_its_slot_and_the_history_alone() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = space_of()
-    study = optuna.create_study()
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     for slot in range(12):
         trial = study.ask()
         space.choose(trial, slot)
         study.tell(trial, float(slot))
-    history = study.trials
-    assert propose(space, history, 1, 30) == propose(space, history, 1, 30)
-    assert propose(space, history, 1, 30) != propose(space, history, 1, 31)
-    assert propose(space, history, 1, 30) != propose(space, history, 2, 30)
-    assert propose(space, history, 1, 30) != propose(space, history[:11], 1, 30)
+
+    def proposed(seed: int, first: int, known: int = 12) -> list[object]:
+        slots = range(first, first + 8)
+        return [propose(space, study.trials[:known], seed, slot) for slot in slots]
+
+    assert proposed(1, 30) == proposed(1, 30)
+    assert proposed(1, 30) != proposed(1, 31)
+    assert proposed(1, 30) != proposed(2, 30)
+    assert proposed(1, 30) != proposed(1, 30, known=11)
