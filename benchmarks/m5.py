@@ -48,16 +48,14 @@ MINUTES: Final = 90
 MINUTES_OF_RECIPE: Final = 30
 WINDOWS: Final = 3
 RECIPE: Final = """
-[train]
 families = ["gradient_boosting"]
-strategy = "direct"
+strategy = "recursive"
 objective = "tweedie"
 scaling = "none"
-partitions = []
+partitions = ["store_id"]
 search = false
 """
 SMALL: Final = """
-[train]
 families = ["gradient_boosting"]
 strategy = "direct"
 search = false
@@ -151,9 +149,10 @@ def run(plan: Plan, market: Market) -> Ran:
 def spec_text(plan: Plan) -> str:
     """The spec to run, with the section `train` that the options ask for."""
     text = plan.spec.read_text(encoding="utf-8")
-    if plan.backtest:
-        return text + (SMALL if plan.small else "")
-    return text.replace("\nwindows = 4\n", "\nwindows = 1\n") + (SMALL if plan.small else RECIPE)
+    if not plan.backtest:
+        text = text.replace("\nwindows = 4\n", "\nwindows = 1\n")
+    own = SMALL if plan.small else "\n" if plan.backtest else RECIPE
+    return text.replace("\n[train]\n", f"\n[train]{own}")
 
 
 def measured(command: Sequence[str], log: Path) -> Ran:
@@ -178,8 +177,11 @@ def measured(command: Sequence[str], log: Path) -> Ran:
 
 
 def backtested(project: Path, market: Market) -> dict[int, NDArray[np.float64]]:
-    """By cutoff, as a day, the [series, 28] forecasts of the chosen forecaster."""
-    rows = pl.scan_delta(str(project / "lake" / "backtest")).filter(pl.col(CANDIDATE) == "auto")
+    """By cutoff, as a day, the [series, 28] forecasts of the chosen forecaster, as reconciled."""
+    table = pl.scan_delta(str(project / "lake" / "backtest"))
+    rows = table.filter(pl.col(CANDIDATE) == "auto, reconciled")
+    if rows.select(pl.len()).collect().item() == 0:
+        rows = table.filter(pl.col(CANDIDATE) == "auto")
     series = pl.scan_delta(str(project / "lake" / "series")).select(CODE, *SERIES)
     frame = rows.select(CODE, "date", CUTOFF, FORECAST).join(series, on=CODE).collect()
     return _by_cutoff(frame, market)
