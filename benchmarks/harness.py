@@ -91,7 +91,10 @@ def pairs(ours: Work, theirs: Work, n: int = 5) -> Ratios:
         first = seconds(theirs if i % 2 else ours)
         second = seconds(ours if i % 2 else theirs)
         our, their = (second, first) if i % 2 else (first, second)
-        print(f"pair {i + 1}: ours {our:.3f} s, theirs {their:.3f} s, ratio {their / our:.2f}")
+        print(
+            f"pair {i + 1}: ours {our:.3f} s, theirs {their:.3f} s, ratio {their / our:.2f}",
+            flush=True,
+        )
         taken.append((our, their))
     return Ratios(tuple(our for our, _ in taken), tuple(their for _, their in taken))
 

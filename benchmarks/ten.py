@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -56,8 +57,9 @@ trend = []
 calendar = ["weekday", "month"]
 static = false
 """
+BUCKETS: Final = 8
 _TOGETHER: Final = 515
-"""Series of a block: a million rows, as in the lake."""
+"""Series of a block, at most: a million rows, as in the lake."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,22 +85,30 @@ class Sales:
         return self.target[series * DAYS : (series + 1) * DAYS]
 
     def panel(self) -> MemoryPanel:
-        """Blocks of a million rows; they are views of the target."""
+        """Blocks as a lake would hold them, in eight buckets; they are views of the target."""
         info = PanelInfo(
             columns=COLUMNS, frequency=Frequency("D"), timezone="UTC", seasons=(7,),
             cutoff=FIRST + DAYS - 1, series=self.series, rows=self.target.size,
         )  # fmt: skip
         return MemoryPanel(
-            info, tuple(self._block(low) for low in range(0, self.series, _TOGETHER))
+            info, tuple(self._block(low, high) for bucket in self.buckets() for low, high in bucket)
         )
 
-    def _block(self, low: int) -> Block:
-        size = min(_TOGETHER, self.series - low)
+    def buckets(self) -> list[list[tuple[int, int]]]:
+        """The series of each block of each bucket: from, and up to."""
+        edges = np.linspace(0, self.series, BUCKETS + 1).astype(int).tolist()
+        return [
+            [(low, min(low + _TOGETHER, end)) for low in range(begin, end, _TOGETHER)]
+            for begin, end in pairwise(edges)
+        ]
+
+    def _block(self, low: int, high: int) -> Block:
+        size = high - low
         return Block(
             codes=np.arange(low, low + size, dtype=np.int32),
             starts=np.arange(size + 1, dtype=np.int64) * DAYS,
             first=np.full(size, FIRST, np.int32),
-            target=self.target[low * DAYS : (low + size) * DAYS],
+            target=self.target[low * DAYS : high * DAYS],
         )
 
     def frame(self) -> pl.DataFrame:

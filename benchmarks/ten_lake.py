@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from lakecast.core.block import Block
 
-BUCKETS: Final = 8
 SOURCE: Final = "sales.parquet"
 
 
@@ -54,11 +54,11 @@ def context(folder: Path, threads: int = 1) -> Context:
 
 def _write_panel(sales: ten.Sales, context: Context) -> None:
     panel = sales.panel()
-    shares = np.array_split(np.arange(len(panel.held)), BUCKETS)
+    blocks = iter(panel.held)
     staged = [
-        panels.stage_bucket(context.lake, bucket, _built([panel.held[i] for i in share]))
-        for bucket, share in enumerate(shares)
-        if share.size
+        panels.stage_bucket(context.lake, bucket, _built(list(islice(blocks, len(held)))))
+        for bucket, held in enumerate(sales.buckets())
+        if held
     ]
     about = {
         "series": [*ten.COLUMNS.series], "time": ten.COLUMNS.time, "target": ten.COLUMNS.target,
@@ -68,7 +68,7 @@ def _write_panel(sales: ten.Sales, context: Context) -> None:
     }  # fmt: skip
     findings = pl.DataFrame(schema={**FINDINGS, BUCKET: pl.Int32()})
     change = panels.Change(
-        staged=staged, buckets=BUCKETS, findings=findings, about=about, fingerprint="benchmark"
+        staged=staged, buckets=ten.BUCKETS, findings=findings, about=about, fingerprint="benchmark"
     )
     panels.commit_buckets(context.lake, change)
 
