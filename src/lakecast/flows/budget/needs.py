@@ -34,7 +34,7 @@ EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SA
 SAMPLE: Final = 200_000
 FLOATS: Final = 4
 COPIES: Final = 3  # of a block or a state while it is read, cut and turned
-JOINED: Final = 5  # of a part of a bucket while it is joined and completed
+JOINED: Final = 4  # of a part of a bucket while it is joined and completed
 SCORES: Final = 2 * 14 * 8  # a forecast while it is scored: fourteen sums in float64, and a copy
 HISTOGRAM: Final = 2 * 255 * 16  # of one column in one leaf, and as much for its parent
 OUTPUT: Final = 200  # a row of forecasts as a frame, with names and intervals, and as Arrow
@@ -79,7 +79,7 @@ class Need:
 
 def needs(facts: Facts, spec: Spec, budget: int) -> tuple[Need, ...]:
     """Of each stage, in order; of those behind the panel only where there is one."""
-    first = (ingest(facts), panel(facts))
+    first = (ingest(facts), panel(facts, spec))
     if facts.ground is None:
         return first
     fits = facts.fits
@@ -95,11 +95,11 @@ def ingest(facts: Facts) -> Need:
     )  # fmt: skip
 
 
-def panel(facts: Facts) -> Need:
+def panel(facts: Facts, spec: Spec) -> Need:
     """A piece and a part of a bucket a thread, and a few numbers a series."""
     rows, series = _rows(facts), _series(facts)
     columns = 3 + _covariates(facts)
-    part = min(rows, BLOCK) * columns * 8 * JOINED
+    part = min(rows // spec.panel.buckets, BLOCK) * columns * 8 * JOINED
     seconds = _START + facts.loaded / _READ + rows / _READ
     return Need.of(
         "panel", seconds, libraries=LAKE, pieces=PIECE * facts.threads,
