@@ -83,7 +83,7 @@ def needs(facts: Facts, spec: Spec, budget: int) -> tuple[Need, ...]:
     if facts.ground is None:
         return first
     fits = facts.fits
-    learned = () if fits is None else (train(facts, fits, spec, budget), select(facts, fits, spec))
+    learned = [] if fits is None else [one(facts, fits, spec, budget) for one in (train, select)]
     return (*first, *learned, forecast(facts, spec), report(facts, spec))
 
 
@@ -115,14 +115,12 @@ def train(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
     return Need.of("train", _training(facts, fits, spec), **fixed, **held, judging=judged)
 
 
-def select(facts: Facts, fits: Outline, spec: Spec) -> Need:
-    """The fit on all data, one set at a time, and what is registered."""
-    fixed = standing(fits)
-    rows = fits.rows * row_bytes(fits)
+def select(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
+    """The fit on all data beside the sets that are kept from before it, and what is registered."""
+    fixed = {**standing(fits), "tracking": TRACK, "beside": beside(facts, spec)}
+    held = sets(facts, fits, budget - sum(fixed.values()))
     seconds = _fitting(facts, (fit for fit in fits.fits if fit.purpose == "final"))
-    return Need.of(
-        "select", _START + seconds, **fixed, rows=rows, tracking=TRACK, beside=beside(facts, spec)
-    )
+    return Need.of("select", _START + seconds, **fixed, **held)
 
 
 def standing(fits: Outline) -> dict[str, int]:

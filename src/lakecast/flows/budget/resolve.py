@@ -23,6 +23,7 @@ LEAST_ROWS: Final = 250_000
 """Fewer rows than that (or than there are) are not worth a training."""
 _MARGIN: Final = 0.95  # of the budget; the rest is what a formula cannot know
 _CLOSE: Final = 0.9
+_ROWS: Final = ("rows", "fitting", "states", "judging")  # parts that are not always there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +51,7 @@ class Prediction:
         train = next((need for need in self.needs if need.stage == "train"), None)
         if train is None:
             return self.budget
-        own = sum(train.parts.get(name, 0) for name in ("rows", "fitting", "states"))
+        own = sum(train.parts.get(name, 0) for name in _ROWS)
         return max(int(sizes.WORKBENCH * (self.budget - (train.memory - own))), 1)
 
     @property
