@@ -210,6 +210,12 @@ def ranked(fold: Fold, metric: str) -> NDArray[np.bool_]:
     return ~fold.zero_median if metric in metrics.ABSOLUTE else np.ones(7, dtype=np.bool_)
 
 
+def loss(fold: Fold, totals: NDArray[np.float64], metric: str) -> float:
+    """The metric's loss over the classes that may rank, from `totals`; NaN: undefined."""
+    kept = np.where(ranked(fold, metric)[fold.classes, None], totals, 0.0)
+    return float(metrics.loss(metric, metrics.figure(metric, kept.sum(axis=0))))
+
+
 def judged_by(folds: Sequence[Fold], metric: str) -> str:
     """The metric to rank by: `rmse` where no series has the scale that `metric` divides by.
 

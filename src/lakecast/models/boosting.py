@@ -15,6 +15,7 @@ import numpy as np
 
 from lakecast.models.binned import DATASET, BinnedSet
 from lakecast.models.codec import Stored, write
+from lakecast.models.families import MOST_LEAVES
 from lakecast.models.flat import Flat
 from lakecast.models.partitioned import fit_partitions
 from lakecast.models.scaling import ceiling
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 LEAST_ROWS: Final = 64
 _INTERMITTENT: Final = 0.25  # share of zeros from which `auto` takes Tweedie's loss
 _SMALL: Final = 512  # rows below which more threads cost more than they bring
-_MOST_LEAVES: Final = 1024
 _TEXT: Final = "trees.txt"
 _SWITCHES: Final = ("extra_trees", "use_quantized_grad", "quant_train_renew_leaf")
 _OBJECTIVES: Final = {"squared": "regression", "tweedie": "tweedie", "poisson": "poisson"}
@@ -96,7 +96,7 @@ class Trees:
         if objective != "squared" and (target.min() < 0 or target.max() <= 0):
             objective = "squared"
         if params.get("max_depth", -1) > 0:
-            params.setdefault("num_leaves", min(2 ** int(params["max_depth"]), _MOST_LEAVES))
+            params.setdefault("num_leaves", min(2 ** int(params["max_depth"]), MOST_LEAVES))
         params |= {name: bool(params[name]) for name in _SWITCHES if name in params}
         fixed = {
             "objective": _OBJECTIVES[objective],

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Params = Mapping[str, float | int | str]
 
+MOST_LEAVES: Final = 1024
+"""Of trees that are told their depth alone."""
+
 _DEFAULTS: Final[Mapping[Family, Params]] = {
     "linear_regression": {"alpha": 0.01},
     "random_forest": {

@@ -156,7 +156,8 @@ def models(spec: Spec, family: Family, tried: Lineup) -> list[Candidate]:
         tabular(family, first, point, scaled=scaled)
         for point in grid(spec, family, large=tried.large)
     ]
-    return [*made, *(under(one, first) for one in tried.tuned if one.family == family)]
+    tuned = [under(one, first) for one in tried.tuned if one.family == family]
+    return [*made, *(one for one in tuned if one not in made)]
 
 
 def under(model: Candidate, strategy: Strategy) -> Candidate:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from lakecast.models.families import MOST_LEAVES
 from lakecast.models.recipes import Tabular
 from lakecast.models.rows import Census
 from lakecast.training.bench import splits_from
-from lakecast.training.candidates import TREES, apart, lineup, models, plain, recipe, under
-from lakecast.training.screen import GO_ON, MOST, SHARE
+from lakecast.training.candidates import lineup, models, recipe
+from lakecast.training.screen import GO_ON, MOST, SHARE, go_on, variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from lakecast.training.candidates import Lineup
 
 _CHOICES: Final = 4  # the average, best, best by class, auto: forecasts without a fit
-_DEEPEST: Final = 1024  # as `models.boosting` caps the leaves of trees of a given depth
 
 Purpose = Literal["screen", "window", "final"]
 
@@ -134,13 +134,7 @@ def _family(spec: Spec, family: Family, tried: Lineup) -> Iterator[Candidate]:
     """The points of a family, and the variants of one of them that screening also fits."""
     points = models(spec, family, tried)
     yield from points
-    heavy = max(points, key=lambda one: _rounds(one) * _leaves(one))
-    trees = family in TREES
-    if tried.unscaled and trees:
-        yield plain(heavy)
-    yield from (under(heavy, strategy) for strategy in tried.strategies[1:])
-    if trees and not tried.large:
-        yield from (apart(heavy, column) for column in tried.partitions)
+    yield from variants(max(points, key=lambda one: _rounds(one) * _leaves(one)), tried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +162,7 @@ class _Maker:
         """As many as go on, each name once, of those that take longest."""
         named = {one.name: one for one in every}
         ranked = sorted(named.values(), key=lambda one: -self.fit(one, "final", None).cells)
-        if tried.large and tried.partitions and ranked and ranked[0].family in TREES:
-            ranked = [*(apart(ranked[0], name) for name in tried.partitions), ranked[0]]
-        return ranked[:GO_ON]
+        return list(go_on(ranked, tried))
 
     def screening(self, every: Sequence[Candidate]) -> Iterator[Fit]:
         share = self.sampled / max(self.ground.info.rows, 1)
@@ -218,5 +210,5 @@ def _rounds(candidate: Candidate) -> int:
 
 def _leaves(candidate: Candidate) -> int:
     depth = int(candidate.params.get("max_depth", -1))
-    grown = min(2**depth, _DEEPEST) if depth > 0 else 1
+    grown = min(2**depth, MOST_LEAVES) if depth > 0 else 1
     return int(candidate.params.get("num_leaves", grown))

@@ -81,7 +81,7 @@ def screen(
     """
     asked = [models(bench.spec, family, tried) for family in bench.spec.train.families]
     stage = _Stage.on(bench, fold, hooks, series)
-    every = [each for points in asked for each in (*points, *_variants(points[0], tried))]
+    every = [each for points in asked for each in (*points, *variants(points[0], tried))]
     if len(every) <= GO_ON:
         return stage.ended([_Tried(model) for model in every], tried)
     found: list[_Tried] = []
@@ -91,7 +91,7 @@ def screen(
     return stage.ended(found, tried)
 
 
-def _variants(model: Candidate, tried: Lineup) -> tuple[Candidate, ...]:
+def variants(model: Candidate, tried: Lineup) -> tuple[Candidate, ...]:
     """What is tried of a family's best point: without scaling; then as models of other names."""
     return (*_unscaled(model, tried), *_others(model, tried))
 
@@ -109,7 +109,7 @@ def _others(model: Candidate, tried: Lineup) -> tuple[Candidate, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Tried:
     """A model, its loss, whether the gate would refuse its bias, and what it forecast.
 
@@ -181,19 +181,21 @@ class _Stage:
         if self.tree is not None:
             loss = mean_loss(self.metric, level_stats(self.tree, self.fold, values))
         else:
-            ranked = folds.ranked(self.fold, self.metric)[self.fold.classes, None]
-            stats = np.where(ranked, totals, 0.0).sum(axis=0)
-            loss = float(metrics.loss(self.metric, metrics.figure(self.metric, stats)))
+            loss = folds.loss(self.fold, totals, self.metric)
         return np.inf if np.isnan(loss) else loss
 
     def ended(self, found: Sequence[_Tried], tried: Lineup) -> Screened:
         """The best of each name in the order of their losses; the first go on."""
-        ranked = sorted(found, key=lambda each: each.place)
-        first = list({each.model.name: each for each in reversed(ranked)}.values())
-        chosen = sorted(first, key=lambda each: each.place)[:GO_ON]
+        named: dict[str, _Tried] = {}
+        for each in sorted(found, key=lambda each: each.place):
+            named.setdefault(each.model.name, each)
+        ranked = list(named.values())
+        goers = go_on([each.model for each in ranked], tried)
+        parted = any(model.name not in named for model in goers)
+        chosen = ranked[: 1 if parted else GO_ON]
         index = self.fold.window.index
         return Screened(
-            models=_parted([each.model for each in chosen], tried),
+            models=goers,
             trials=tuple(_trial(each, chosen=each in chosen) for each in found),
             forecasts={}
             if self.sampled
@@ -209,11 +211,12 @@ def _best(found: Sequence[_Tried]) -> _Tried:
     return min(found, key=lambda each: each.place)
 
 
-def _parted(models: Sequence[Candidate], tried: Lineup) -> tuple[Candidate, ...]:
-    """The models, or on a large panel with columns to part it by the best one, parted."""
-    if not tried.large or not tried.partitions or not models or models[0].family not in TREES:
-        return tuple(models)
-    return (*(apart(models[0], column) for column in tried.partitions), models[0])[:GO_ON]
+def go_on(ranked: Sequence[Candidate], tried: Lineup) -> tuple[Candidate, ...]:
+    """The first models; on a large panel with columns to part it by, the first one, parted."""
+    columns = tried.partitions if tried.large and ranked and ranked[0].family in TREES else ()
+    if columns:
+        ranked = [*(apart(ranked[0], column) for column in columns), ranked[0]]
+    return tuple(ranked[:GO_ON])
 
 
 def _trial(each: _Tried, *, chosen: bool) -> Trial:

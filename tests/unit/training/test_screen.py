@@ -122,6 +122,7 @@ def test_a_large_panel_is_parted_by_columns_with_large_parts(
     ran = trained(parted(), families=("gradient_boosting",))
     models = [one for one in ran.backtest.candidates if one.strategy]
     assert [model.partition for model in models] == ["regiao", ""]
+    assert sum(trial.chosen for trial in ran.trials) == 1
     assert ran.backtest.candidate("average").members == tuple(model.name for model in models)
 
 
@@ -133,20 +134,33 @@ def test_a_column_that_is_no_series_column_cannot_part_models() -> None:
 def test_models_that_the_gate_would_refuse_for_bias_come_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """One that goes on as it is does not when it is biased."""
+    honest = trained(JOB, families=("linear_regression", "gradient_boosting")).trials
+    place = next(at for at, trial in enumerate(honest) if trial.chosen)
     figure = screening.metrics.figure
+    seen: list[str] = []
 
     def lean(metric: str, stats: Any) -> Any:
-        """The best model of all is biased."""
-        value = figure(metric, stats)
+        """The bias of that one is beyond the gate's."""
         seen.append(metric)
-        return 5.0 if metric == "bias" and seen.count("bias") == 1 else value
+        wanted = metric == "bias" and seen.count("bias") == place + 1
+        return 5.0 if wanted else figure(metric, stats)
 
-    seen: list[str] = []
-    honest = [trial for trial in train(JOB, Hooks()).trials if trial.chosen]
     monkeypatch.setattr(screening.metrics, "figure", lean)
-    screened = train(JOB, Hooks()).trials
-    assert not screened[0].chosen
-    assert sum(trial.chosen for trial in screened) == len(honest) == screening.GO_ON
+    biased = trained(JOB, families=("linear_regression", "gradient_boosting")).trials
+    assert biased[place].loss == honest[place].loss
+    assert not biased[place].chosen
+    assert sum(trial.chosen for trial in biased) == screening.GO_ON
+
+
+def test_a_tuned_point_that_is_in_the_grid_is_tried_once() -> None:
+    only = replace(JOB.spec.train, families=("gradient_boosting",))
+    spec = replace(JOB.spec, train=only)
+    tried = candidates.lineup(spec, JOB.panel.info)
+    first = candidates.models(spec, "gradient_boosting", tried)
+    other = dataclasses.replace(first[0], params={**first[0].params, "num_leaves": 9})
+    again = dataclasses.replace(tried, tuned=(first[0], other))
+    assert candidates.models(spec, "gradient_boosting", again) == [*first, other]
 
 
 def test_with_levels_the_mean_over_them_decides() -> None:

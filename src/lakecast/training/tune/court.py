@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from lakecast.core import folds, metrics
+from lakecast.core import folds
 from lakecast.core.block import MemoryPanel, sample
 from lakecast.core.splits import Splits, Window
 from lakecast.errors import SpecError
@@ -103,9 +101,7 @@ class Court:
         sketch = recipe(point.candidate(self._case.strategy), spec, {})
         fitted = self._bench.fit(sketch, fold.window.cutoff, fold.window.start)
         answer = self._bench.forecast(fitted, fold.window.cutoff, spec.forecast.horizon)
-        ranked = folds.ranked(fold, self._metric)[fold.classes, None]
-        stats = np.where(ranked, folds.totals(fold, answer.values), 0.0).sum(axis=0)
-        loss = float(metrics.loss(self._metric, metrics.figure(self._metric, stats)))
+        loss = folds.loss(fold, folds.totals(fold, answer.values), self._metric)
         return Verdict(loss, perf_counter() - begun)
 
 
