@@ -18,7 +18,7 @@ import numpy as np
 from lakecast.core.block import ThinPanel, after
 from lakecast.core.features import FeaturePlan, fit_plan, state_at
 from lakecast.core.features.defaults import DEFAULTS
-from lakecast.machine import give_back
+from lakecast.machine import give_back, trim
 from lakecast.models.linear import Ridge
 from lakecast.models.protocol import Answer
 from lakecast.models.routed import Prior, Routed
@@ -167,8 +167,7 @@ class Workbench:
 
     def fit(self, recipe: Sketch, cutoff: int, start: int | None = None) -> Forecaster:
         """The recipe fit on periods `start` .. `cutoff`, behind the rules of `Routed`."""
-        if self._large:
-            give_back()
+        trim()  # a fit leaves holes of all sizes, and the next one asks for others
         return Routed(
             inner=recipe.inner(self, cutoff, start),
             season=self.panel.info.season,

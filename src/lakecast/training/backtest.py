@@ -15,7 +15,6 @@ import polars as pl
 from lakecast.columns import ACTUAL, ANSWER, CANDIDATE, CODE, CUTOFF, FORECAST, HORIZON, WINDOW
 from lakecast.core import folds, metrics
 from lakecast.logs import Silent
-from lakecast.machine import trim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -271,7 +270,6 @@ def one(bench: Bench, candidate: Candidate, fold: Fold, hooks: Hooks) -> Forecas
     if kept is not None:
         return _read(kept, fold)
     made = bench.forecast(candidate, fold.window)
-    trim()  # a fit leaves holes of all sizes, and the next one asks for others
     hooks.checkpoint.keep(candidate.name, index, to_frame(made, fold))
     return made
 

@@ -140,7 +140,8 @@ def _shortened(rows: int, fits: Outline, room: int) -> str:
     size = sizes.row_bytes(fits)
     machines = -(-fits.rows * size // max(room, 1))
     return (
-        f"train.rows = {rows:,} of {fits.rows:,} rows: the newest go into the budget. All of them "
+        f"train.rows = {rows:,} of {fits.rows:,} rows: the newest of all series, or a year "
+        f"and more of some, go into the budget. All of them "
         f"take {shown((fits.rows - rows) * size)} more, or {machines} machines of this budget"
     )
 
