@@ -124,7 +124,7 @@ def ours(panel: MemoryPanel, clock: Clock) -> tuple[str, int]:
 
 
 def _ours(panel: MemoryPanel) -> tuple[str, int]:
-    from lakecast.models.binned import BinnedSet
+    from lakecast.models.binned import BinnedSet, Edges
     from lakecast.models.rows import Census, PanelRows
 
     cutoff = panel.info.cutoff
@@ -132,7 +132,7 @@ def _ours(panel: MemoryPanel) -> tuple[str, int]:
         panel=panel, fitted=ten.planned(panel), scaled=False,
         census=Census.take(panel, 1, cutoff), start=ten.FIRST + WARM, cutoff=cutoff,
     ).hold(THREADS)  # fmt: skip
-    held = BinnedSet.build(rows, rows, seed=1, threads=THREADS)
+    held = BinnedSet.build(rows, Edges.of(rows, seed=1, threads=THREADS))
     everything = np.ones(len(held.target), np.bool_)
     params = {**parameters(), "num_iterations": TREES}
     return held.train(params, everything, held.target), len(held.target)

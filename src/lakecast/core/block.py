@@ -195,6 +195,27 @@ class ThinPanel:
                 yield block.take(drawn)
 
 
+@dataclass(frozen=True, slots=True)
+class PartPanel:
+    """A panel's series whose categorical static has one of some values; its info is the whole's."""
+
+    whole: PanelData
+    column: str
+    values: tuple[int, ...]
+
+    @property
+    def info(self) -> PanelInfo:
+        """The whole panel's."""
+        return self.whole.info
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of the whole without all other series."""
+        for block in self.whole.blocks():
+            mine = np.isin(block.statics[self.column], self.values)
+            if mine.any():
+                yield block.take(mine)
+
+
 def sample(panel: PanelData, most: int, *, seed: int) -> PanelData:
     """About `most` rows of a larger panel, whole series, held in memory; a smaller one as it is.
 

@@ -1,8 +1,8 @@
 """Training rows in LightGBM's binned form: built once, shared by all windows and parameters.
 
-Rows stream in blocks, so beside the binned set (about a byte a cell) and 12 bytes a row only one
-batch is held. Bin edges come from a sample of rows that are given apart: in a backtest, rows at or
-before the earliest cutoff, so that no window's edges know its future.
+Rows stream in blocks, so beside the binned set (about a byte a cell) and 8 to 12 bytes a row only
+one batch is held. Bin edges come from a sample of rows that are given apart: in a backtest, rows at
+or before the earliest cutoff, so that no window's edges know its future.
 """
 
 from __future__ import annotations
@@ -40,8 +40,30 @@ DATASET: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """Bin edges of every column, as an empty LightGBM data set that others are made like."""
+
+    reference: Any
+    params: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, rows: RowBlocks, *, seed: int, threads: int) -> Edges:
+        """From at most 200,000 of the rows, drawn with the seed."""
+        params = {**DATASET, "data_random_seed": seed, "num_threads": threads}
+        sample = _sample(rows, seed)
+        categories = [i for i, column in enumerate(rows.columns) if column.categories]
+        reference = lightgbm.Dataset(
+            sample,
+            label=np.zeros(len(sample), dtype=np.float32),
+            params=dict(params),
+            categorical_feature=categories or "auto",
+        ).construct()
+        return cls(reference, params)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class BinnedSet:
-    """n binned rows with their targets, ordinals and weights [n].
+    """n binned rows with their targets, ordinals and weights [n]; without weights all count 1.
 
     `groups` are the values [n] of the static columns that models may be partitioned by (null: -1),
     `places` where those columns stand in the matrix.
@@ -50,7 +72,7 @@ class BinnedSet:
     whole: Any
     target: NDArray[np.float32]
     ordinals: NDArray[np.int32]
-    weight: NDArray[np.float32]
+    weight: NDArray[np.float32] | None
     groups: Mapping[str, NDArray[np.int16]]
     places: Mapping[str, int]
     columns: tuple[str, ...]
@@ -58,43 +80,28 @@ class BinnedSet:
     lock: Any = field(default_factory=Lock)
 
     @classmethod
-    def build(
-        cls,
-        rows: RowBlocks,
-        edges: RowBlocks,
-        *,
-        seed: int,
-        threads: int,
-        partitions: Collection[str] = (),
-    ) -> BinnedSet:
-        """Bin `rows` with edges from at most 200,000 rows of `edges`, drawn with the seed.
+    def build(cls, rows: RowBlocks, edges: Edges, *, partitions: Collection[str] = ()) -> BinnedSet:
+        """Bin the rows.
 
         `partitions` are static columns to keep in `groups`; those that the rows lack are left out.
         """
-        params = {**DATASET, "data_random_seed": seed, "num_threads": threads}
-        sample = _sample(edges, seed)
-        categories = [i for i, column in enumerate(rows.columns) if column.categories]
-        reference = lightgbm.Dataset(
-            sample,
-            label=np.zeros(len(sample), dtype=np.float32),
-            params=dict(params),
-            categorical_feature=categories or "auto",
-        ).construct()
         places = _places(rows.columns, partitions)
         stream = _stream(rows, places)
         whole = lightgbm.Dataset(
-            stream, label=stream.target, reference=reference, params=dict(reference.get_params())
+            stream,
+            label=stream.target,
+            reference=edges.reference,
+            params=dict(edges.reference.get_params()),
         ).construct()
-        names = tuple(column.name for column in rows.columns)
         return cls(
-            whole,
-            stream.target,
-            stream.ordinals,
-            stream.weight,
-            stream.groups,
-            places,
-            names,
-            dict(params),
+            whole=whole,
+            target=stream.target,
+            ordinals=stream.ordinals,
+            weight=stream.weight,
+            groups=stream.groups,
+            places=places,
+            columns=tuple(column.name for column in rows.columns),
+            params=dict(edges.params),
         )
 
     def chosen(self, cutoff: int | None, start: int | None) -> NDArray[np.bool_]:
@@ -107,8 +114,10 @@ class BinnedSet:
         self, params: dict[str, Any], chosen: NDArray[np.bool_], target: NDArray[np.float32]
     ) -> str:
         """The text of the model trained on the chosen rows with the targets given for them."""
-        weight = self.weight[chosen]
-        weight = weight / np.float32(weight.mean(dtype=np.float64))
+        weight = None
+        if self.weight is not None:
+            weight = self.weight[chosen]
+            weight /= np.float32(weight.mean(dtype=np.float64))
         if chosen.all():
             with self.lock:  # training writes targets, weights and parameters to the data set
                 self.whole.set_label(target).set_weight(weight)
@@ -157,7 +166,7 @@ def _stream(rows: RowBlocks, places: Mapping[str, int]) -> Any:
         def __init__(self) -> None:
             self.target = np.empty(rows.rows, dtype=np.float32)
             self.ordinals = np.empty(rows.rows, dtype=np.int32)
-            self.weight = np.empty(rows.rows, dtype=np.float32)
+            self.weight: NDArray[np.float32] | None = None
             self.groups = {name: np.empty(rows.rows, dtype=np.int16) for name in places}
             self._batches = _batches(rows)
 
@@ -168,7 +177,10 @@ def _stream(rows: RowBlocks, places: Mapping[str, int]) -> Any:
             batch = next(self._batches)
             self.target[index] = batch.target
             self.ordinals[index] = batch.ordinals
-            self.weight[index] = batch.weight
+            if self.weight is None and (batch.weight != 1).any():
+                self.weight = np.ones(rows.rows, dtype=np.float32)
+            if self.weight is not None:
+                self.weight[index] = batch.weight
             for name, place in places.items():
                 self.groups[name][index] = np.nan_to_num(batch.matrix[:, place], nan=-1.0)
             return batch.matrix

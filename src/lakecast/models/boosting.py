@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import lightgbm
 import numpy as np
 
-from lakecast.models.binned import DATASET, BinnedSet
+from lakecast.models.binned import DATASET, BinnedSet, Edges
 from lakecast.models.codec import Stored, write
 from lakecast.models.families import MOST_LEAVES
 from lakecast.models.flat import Flat
-from lakecast.models.partitioned import fit_partitions
+from lakecast.models.partitioned import OTHER_ROWS, Partitioned, fit_partitions
 from lakecast.models.scaling import ceiling
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Trees:
         """Trees on all rows, or their mean where there are fewer than 64."""
         if rows.rows < LEAST_ROWS:
             return Flat.fit(rows)
-        binned = BinnedSet.build(rows, rows, seed=self.seed, threads=self.threads)
-        return self.fit_binned(binned)
+        edges = Edges.of(rows, seed=self.seed, threads=self.threads)
+        return self.fit_binned(BinnedSet.build(rows, edges))
 
     def fit_binned(
         self, binned: BinnedSet, cutoff: int | None = None, start: int | None = None
@@ -65,13 +65,12 @@ class Trees:
 
     def fit_partitions(
         self, binned: BinnedSet, by: str, cutoff: int | None = None, start: int | None = None
-    ) -> Fitted:
+    ) -> Partitioned:
         """As `fit_binned`, each value of a column of the set's `groups` on its own."""
-        values = np.where(binned.chosen(cutoff, start), binned.groups[by], np.int16(-2))
-        alone = replace(self, threads=1)  # side by side, they wait less for each other
+        values = np.where(binned.chosen(cutoff, start), binned.groups[by], np.int16(OTHER_ROWS))
 
-        def fit(mask: NDArray[np.bool_]) -> Fitted:
-            return alone.fit_rows(binned, mask)
+        def fit(mask: NDArray[np.bool_], threads: int) -> Fitted:
+            return replace(self, threads=threads).fit_rows(binned, mask)
 
         return fit_partitions(binned.places[by], values, fit, self.threads)
 
@@ -79,7 +78,7 @@ class Trees:
         """Trees on the rows of the set that are chosen [n]."""
         target = binned.target[chosen]
         if len(target) < LEAST_ROWS or target.min() == target.max():
-            weight = binned.weight[chosen] if len(target) else None
+            weight = None if binned.weight is None else binned.weight[chosen]
             value = float(np.average(target, weights=weight)) if len(target) else float("nan")
             return Flat(value, binned.columns)
         most = ceiling(target)

@@ -16,7 +16,7 @@ import numpy as np
 from lakecast.models.codec import Stored, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lakecast.models.protocol import Fitted
 
 KIND: Final = "partitioned"
+OTHER_ROWS: Final = -2
+"""In the place of a row's value: the row is not trained on."""
 OTHERS: Final = -1
 """The member of rows whose value has too few of them, or none that is known."""
 LEAST: Final = 10_000
@@ -89,28 +91,46 @@ class Partitioned:
 def fit_partitions(
     column: int,
     values: NDArray[np.int16],
-    fit: Callable[[NDArray[np.bool_]], Fitted],
+    fit: Callable[[NDArray[np.bool_], int], Fitted],
     threads: int,
 ) -> Partitioned:
     """Fit each value with at least `LEAST` rows on its own, the rows of all others together.
 
-    `values` [n] are the column's in the rows that are trained on (null: -1, other rows: -2); `fit`
-    is given a mask [n] of them, on so many threads at a time.
+    `values` [n] are the column's in the rows that are trained on (null: -1, other rows:
+    `OTHER_ROWS`); `fit` is given a mask [n] of them and how many threads it may use.
     """
-    found, counts = np.unique(values, return_counts=True)
-    known = found >= OTHERS
-    found, counts = found[known], counts[known]
-    large = found[(counts >= LEAST) & (found != OTHERS)]
-    groups: dict[int, NDArray[np.int16]] = {int(value): np.array([value]) for value in large}
-    small = np.setdiff1d(found, large)
-    if small.size:
-        groups[OTHERS] = small
-    with ThreadPoolExecutor(threads) as pool:
-        members = pool.map(lambda group: fit(np.isin(values, group)), groups.values())
-        held = dict(zip(groups, members, strict=True))
+    found, counts = np.unique(values[values != OTHER_ROWS], return_counts=True)
     rows = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    groups = grouped(rows)
+    # Side by side, fits on one thread each wait less for each other.
+    alone = threads if len(groups) == 1 else 1
+    with ThreadPoolExecutor(threads) as pool:
+        members = pool.map(lambda group: fit(np.isin(values, group), alone), groups.values())
+        held = dict(zip(groups, members, strict=True))
+    return Partitioned(column=column, members=held, shares=_shares(rows))
+
+
+def grouped(rows: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
+    """The values of each member, from the rows of each value: those with few rows are `OTHERS`.
+
+    >>> grouped({0: 20_000, 1: 5, 2: 7, -1: 50_000})
+    {0: (0,), -1: (-1, 1, 2)}
+    """
+    large = [value for value in sorted(rows) if rows[value] >= LEAST and value != OTHERS]
+    small = tuple(value for value in sorted(rows) if value not in large)
+    groups = {value: (value,) for value in large}
+    return groups | ({OTHERS: small} if small else {})
+
+
+def joined(parts: Sequence[Partitioned], rows: Mapping[int, int]) -> Partitioned:
+    """Members that were fit part by part as one; `rows` are the training rows of each value."""
+    return Partitioned(
+        column=parts[0].column,
+        members={at: member for part in parts for at, member in part.members.items()},
+        shares=_shares(rows),
+    )
+
+
+def _shares(rows: Mapping[int, int]) -> dict[int, float]:
     total = sum(rows.values())
-    shares = {
-        value: sum(rows[int(one)] for one in group) / total for value, group in groups.items()
-    }
-    return Partitioned(column=column, members=held, shares=shares)
+    return {at: sum(rows[one] for one in of) / total for at, of in grouped(rows).items()}

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lakecast.core.block import PartPanel
 from lakecast.core.features import kept, matrix
 from lakecast.models.protocol import Rows
 from lakecast.models.scaling import shrink, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
@@ -52,16 +53,28 @@ class Census:
     @classmethod
     def take(cls, panel: PanelData, lead: int, cutoff: int) -> Census:
         """Count; reads the panel once."""
-        found: dict[int, int] = {}
-        for block in panel.blocks():
-            until = block.until(cutoff)
-            earliest = int(until.first.min(initial=cutoff))
-            counted = np.bincount(until.ordinals()[eligible(until, lead)] - earliest)
-            for period in np.flatnonzero(counted).tolist():
-                found[earliest + period] = found.get(earliest + period, 0) + int(counted[period])
-        first = min(found, default=cutoff)
+        return cls._of(_counted(panel, lead, cutoff, None).get(0, {}), cutoff)
+
+    @classmethod
+    def apart(cls, panel: PanelData, lead: int, cutoff: int, by: str) -> dict[int, Census]:
+        """Count each value of a categorical static on its own (null: -1); reads the panel once."""
+        found = _counted(panel, lead, cutoff, by)
+        return {value: cls._of(periods, cutoff) for value, periods in sorted(found.items())}
+
+    @classmethod
+    def together(cls, parts: Sequence[Census]) -> Census:
+        """Of all parts, which end at one cutoff."""
+        longest = max(parts, key=lambda part: part.counts.size)
+        counts = np.zeros_like(longest.counts)
+        for part in parts:
+            counts[counts.size - part.counts.size :] += part.counts
+        return cls(longest.first, counts)
+
+    @classmethod
+    def _of(cls, periods: Mapping[int, int], cutoff: int) -> Census:
+        first = min(periods, default=cutoff)
         counts = np.zeros(cutoff - first + 1, dtype=np.int64)
-        for period, count in found.items():
+        for period, count in periods.items():
             counts[period - first] = count
         return cls(first, counts)
 
@@ -74,6 +87,24 @@ class Census:
         """The earliest period from which at most so many rows reach up to the cutoff."""
         newest = self.counts[: max(cutoff - self.first + 1, 0)][::-1].cumsum()
         return cutoff + 1 - int(np.searchsorted(newest, most, side="right"))
+
+
+def _counted(panel: PanelData, lead: int, cutoff: int, by: str | None) -> dict[int, dict[int, int]]:
+    """Eligible rows by value of a static (None: all under 0) and period."""
+    found: dict[int, dict[int, int]] = {}
+    for block in panel.blocks():
+        until = block.until(cutoff)
+        earliest = int(until.first.min(initial=cutoff))
+        keep = eligible(until, lead)
+        offsets = until.ordinals()[keep] - earliest
+        owners = np.zeros(1) if by is None else until.statics[by]
+        each = None if by is None else np.repeat(owners, until.lengths)[keep]
+        for value in np.unique(owners).tolist():
+            counts = np.bincount(offsets if each is None else offsets[each == value])
+            periods = found.setdefault(int(value), {})
+            for period in np.flatnonzero(counts).tolist():
+                periods[earliest + period] = periods.get(earliest + period, 0) + int(counts[period])
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -110,6 +141,11 @@ class PanelRows:
         """The part of these rows in `start` .. `cutoff`, both included."""
         low = self.start if start is None else max(start, self.start)
         return replace(self, start=low, cutoff=min(cutoff, self.cutoff))
+
+    def only(self, by: str, parts: Mapping[int, Census]) -> PanelRows:
+        """The rows whose series have one of the values of a static; `parts` counts each."""
+        panel = PartPanel(self.panel, by, tuple(parts))
+        return replace(self, panel=panel, census=Census.together([*parts.values()]), held=None)
 
     def hold(self, threads: int = 1) -> PanelRows:
         """The same rows, computed once, on so many threads, and kept in memory."""

@@ -19,18 +19,21 @@ from lakecast.core.block import ThinPanel, after
 from lakecast.core.features import FeaturePlan, fit_plan, state_at
 from lakecast.core.features.defaults import DEFAULTS
 from lakecast.machine import give_back, trim
+from lakecast.models import sizes
 from lakecast.models.linear import Ridge
+from lakecast.models.partitioned import grouped, joined
 from lakecast.models.protocol import Answer
 from lakecast.models.routed import Prior, Routed
 from lakecast.models.rows import Census, PanelRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lakecast.core.block import Block, Future, PanelData, PanelInfo
     from lakecast.core.features import FittedPlan, State
-    from lakecast.models.binned import BinnedSet
+    from lakecast.models.binned import BinnedSet, Edges
     from lakecast.models.boosting import Trees
+    from lakecast.models.partitioned import Partitioned
     from lakecast.models.protocol import Fitted, Forecaster
 
 BUDGET: Final = 2_000_000_000
@@ -107,6 +110,7 @@ class _Shared:
     """
 
     rows: PanelRows
+    edges: Edges | None = None
     binned: BinnedSet | None = None
     part: tuple[int, int] | None = None
 
@@ -115,12 +119,11 @@ class _Shared:
         """Bytes, roughly."""
         cells = self.rows.rows * len(self.rows.columns)
         held = 4 * cells if self.rows.held is not None else 0
-        return held + (binned_size(self.rows) if self.binned is not None else 0)
+        return held + (_size(self.rows) if self.binned is not None else 0)
 
 
-def binned_size(rows: PanelRows) -> int:
-    """Bytes of a binned set, and of what it is trained with."""
-    return rows.rows * (len(rows.columns) + 40)
+def _size(rows: PanelRows) -> int:
+    return sizes.binned(rows.rows, len(rows.columns))
 
 
 class _Key(NamedTuple):
@@ -162,6 +165,7 @@ class Workbench:
         self._standings: OrderedDict[_Standing, tuple[tuple[State, Future], ...]] = OrderedDict()
         self._partitions = {""}
         self._lock = RLock()
+        self._most = sizes.ROOM * budget
         # Where one plan's rows fill the budget, two plans at a time would not fit.
         self._large = 100 * panel.info.rows > budget
 
@@ -225,6 +229,7 @@ class Workbench:
         self, learner: Learner, plan: FeaturePlan, reach: Reach
     ) -> tuple[FittedPlan, Fitted]:
         own = reach.cutoff if plan.fold_specific else None
+        reach = self._held_back(learner, plan, reach)
         shared = self._rows(_Key(plan, learner.scaled, learner.seed, reach.most, own))
         start = _start(shared.rows.census, reach)
         rows = shared.rows.within(start, reach.cutoff)
@@ -233,10 +238,39 @@ class Workbench:
         fitted = replace(rows.fitted, cutoff=reach.cutoff)
         if rows.rows < _LEAST_ROWS or isinstance(regressor, Ridge):
             return fitted, regressor.fit(rows)
+        if not learner.partition:
+            binned = self._binned(shared, rows, learner)
+            return fitted, regressor.fit_binned(binned, reach.cutoff, start)
+        if sizes.fitted_apart(rows.rows, len(rows.columns)) > self._most:
+            return fitted, self._in_turn(regressor, learner, shared, rows)
         binned = self._binned(shared, rows, learner)
-        if learner.partition:
-            return fitted, regressor.fit_partitions(binned, learner.partition, reach.cutoff, start)
-        return fitted, regressor.fit_binned(binned, reach.cutoff, start)
+        return fitted, regressor.fit_partitions(binned, learner.partition, reach.cutoff, start)
+
+    def _held_back(self, learner: Learner, plan: FeaturePlan, reach: Reach) -> Reach:
+        """The reach with no more rows than the budget allows trees that see all of them."""
+        if learner.partition or isinstance(learner.regressor(1), Ridge):
+            return reach
+        most = int(self._most // sizes.fitted(1, len(plan.names)))
+        return replace(reach, most=min(reach.most or most, max(most, sizes.LEAST_ROWS)))
+
+    def _in_turn(
+        self, regressor: Trees, learner: Learner, shared: _Shared, rows: PanelRows
+    ) -> Partitioned:
+        """Models apart, a binned set of as many values at a time as the budget allows."""
+        by = learner.partition
+        with self._lock:
+            self._partitions.add(by)
+            shared.binned = None
+            counts = Census.apart(rows.panel, rows.fitted.plan.lead, rows.cutoff, by)
+            parts = {value: part.rows(rows.start, rows.cutoff) for value, part in counts.items()}
+            parts = {value: count for value, count in parts.items() if count}
+            limit = self._most // sizes.fitted_apart(1, len(rows.columns))
+            found = []
+            for turn in _turns(parts, limit):
+                only = rows.only(by, {value: counts[value] for value in turn})
+                binned = self._bin(only, shared, learner)
+                found.append(regressor.fit_partitions(binned, by))
+        return joined(found, parts)
 
     def _prior(self, cutoff: int) -> Prior:
         with self._lock:
@@ -253,12 +287,12 @@ class Workbench:
             self._partitions.add(learner.partition)
             if shared.binned is None or shared.part != part or not known:
                 shared.binned = None  # gone before the next one is made
-                shared.binned, shared.part = self._bin(wanted, shared.rows, learner.seed), part
+                shared.binned, shared.part = self._bin(wanted, shared, learner), part
                 self._shrink()
             return shared.binned
 
     def _roomy(self, rows: PanelRows) -> bool:
-        return 2 * binned_size(rows) <= self.budget
+        return 2 * _size(rows) <= self.budget
 
     def _rows(self, key: _Key) -> _Shared:
         with self._lock:
@@ -295,14 +329,14 @@ class Workbench:
             self._thin[key] = (panel, census)
         return self._thin[key]
 
-    def _bin(self, rows: PanelRows, every: PanelRows, seed: int) -> BinnedSet:
-        from lakecast.models.binned import BinnedSet
+    def _bin(self, rows: PanelRows, shared: _Shared, learner: Learner) -> BinnedSet:
+        from lakecast.models.binned import BinnedSet, Edges
 
-        parts = [every.within(None, cutoff) for cutoff in self.cutoffs]
-        edges = next((part for part in parts if part.rows >= _LEAST_ROWS), every)
-        return BinnedSet.build(
-            rows, edges, seed=seed, threads=self.threads, partitions=self._partitions
-        )
+        if shared.edges is None:
+            parts = [shared.rows.within(None, cutoff) for cutoff in self.cutoffs]
+            early = next((part for part in parts if part.rows >= _LEAST_ROWS), shared.rows)
+            shared.edges = Edges.of(early, seed=learner.seed, threads=self.threads)
+        return BinnedSet.build(rows, shared.edges, partitions=self._partitions)
 
     def _shrink(self) -> None:
         while (
@@ -331,3 +365,21 @@ def _start(census: Census, reach: Reach) -> int | None:
         return reach.start
     start = census.start(reach.cutoff, reach.most)
     return start if reach.start is None else max(start, reach.start)
+
+
+def _turns(rows: Mapping[int, int], most: float) -> list[list[int]]:
+    """The values in turns of at most so many rows (or one member), the large ones first.
+
+    Values that share a member (see `partitioned.grouped`) share a turn.
+    """
+    members = {of: sum(rows[value] for value in of) for of in grouped(rows).values()}
+    turns: list[list[int]] = []
+    left: list[float] = []
+    for of in sorted(members, key=lambda of: (-members[of], of)):
+        at = next((i for i, room in enumerate(left) if room >= members[of]), len(turns))
+        if at == len(turns):
+            turns.append([])
+            left.append(most)
+        turns[at] += of
+        left[at] -= members[of]
+    return turns

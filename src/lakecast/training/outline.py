@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from lakecast.models.families import MOST_LEAVES
+from lakecast.models.partitioned import grouped
 from lakecast.models.recipes import Tabular
 from lakecast.models.rows import Census
 from lakecast.training.bench import splits_from
@@ -20,7 +21,7 @@ from lakecast.training.candidates import lineup, models, recipe
 from lakecast.training.screen import GO_ON, MOST, SHARE, go_on, variants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,10 +39,25 @@ Purpose = Literal["screen", "window", "final"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """A panel as an outline sees it: `first` [S] are the ordinals of the series' first periods."""
+    """A panel as an outline sees it: `first` [S] are the ordinals of the series' first periods.
+
+    `owners` [S] tell the values of text columns apart (-1: null); of a column that is not there,
+    one value may have all rows.
+    """
 
     info: PanelInfo
     first: NDArray[np.int32]
+    owners: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+
+    def largest(self, column: str) -> float:
+        """The largest share of the panel's rows that one member has of models apart by a column."""
+        if column not in self.owners:
+            return 1.0
+        values, places = np.unique(self.owners[column], return_inverse=True)
+        counts = np.bincount(places, self.info.cutoff + 1 - self.first)
+        rows = dict(zip(values.tolist(), counts.astype(np.int64).tolist(), strict=True))
+        most = max(sum(rows[value] for value in of) for of in grouped(rows).values())
+        return float(most / counts.sum())
 
     def census(self, lead: int) -> Census:
         """Rows by period that can be trained on at a lead; null targets are counted as known."""
@@ -84,9 +100,10 @@ class Outline:
     """All fits, in order, and the sizes of what they share.
 
     `rows` are the most of one fit, `shared` those from the first that the earliest window trains on
-    to the panel's last, `sampled` those that screening holds. `plans` is the number of feature
-    plans, `memory` the most last values of a series that one needs to forecast, `forecasts` how
-    many candidates' forecasts are made of each window.
+    to the panel's last, `sampled` those that screening holds. `largest` is the share of a fit's
+    rows that have to be held at once: 1, or less where all models are fit apart. `plans` is the
+    number of feature plans, `memory` the most last values of a series that one needs to forecast,
+    `forecasts` how many candidates' forecasts are made of each window.
     """
 
     fits: tuple[Fit, ...]
@@ -95,6 +112,7 @@ class Outline:
     shared: int
     sampled: int
     columns: int
+    largest: float
     plans: int
     memory: int
     forecasts: int
@@ -124,6 +142,7 @@ def outline(spec: Spec, ground: Ground) -> Outline:
         shared=max(map(maker.shared, plans), default=0),
         sampled=maker.sampled,
         columns=max((len(plan.names) for plan in plans), default=0),
+        largest=max((maker.largest(one) for one in last), default=1.0),
         plans=len(plans),
         memory=max((plan.memory for plan in plans), default=0),
         forecasts=len(tried.baselines) + len(last) + _CHOICES,
@@ -173,6 +192,9 @@ class _Maker:
     def backtest(self, last: Sequence[Candidate]) -> Iterator[Fit]:
         for window in self.found.windows:
             yield from (self.fit(one, "window", window) for one in last)
+
+    def largest(self, candidate: Candidate) -> float:
+        return self.ground.largest(candidate.partition) if candidate.partition else 1.0
 
     def final(self, last: Sequence[Candidate]) -> Iterator[Fit]:
         return (self.fit(one, "final", None) for one in last)

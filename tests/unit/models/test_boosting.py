@@ -10,7 +10,7 @@ import pytest
 from tests.unit.models.rowsets import RowSet, rows
 
 from lakecast.models import binned as module
-from lakecast.models.binned import BinnedSet
+from lakecast.models.binned import BinnedSet, Edges
 from lakecast.models.boosting import FittedTrees, Trees
 from lakecast.models.flat import Flat
 
@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {"num_iterations": 10, "num_leaves": 7, "min_data_in_lea
 
 
 def build(held: RowSet, edges: RowSet | None = None) -> BinnedSet:
-    return BinnedSet.build(held, edges or held, seed=1, threads=1)
+    return BinnedSet.build(held, Edges.of(edges or held, seed=1, threads=1))
 
 
 def part(held: RowSet, keep: np.ndarray) -> RowSet:

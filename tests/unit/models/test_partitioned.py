@@ -12,7 +12,7 @@ from tests.unit.models.rowsets import RowSet, rows
 from lakecast.core.features import Column
 from lakecast.core.features.plan import Feature
 from lakecast.models import codec, partitioned
-from lakecast.models.binned import BinnedSet
+from lakecast.models.binned import BinnedSet, Edges
 from lakecast.models.boosting import Trees
 from lakecast.models.partitioned import OTHERS, Partitioned
 
@@ -32,7 +32,7 @@ def held(n: int = 1200) -> RowSet:
 
 
 def binned(of: RowSet) -> BinnedSet:
-    return BinnedSet.build(of, held(), seed=1, threads=1, partitions=("group", "nowhere"))
+    return BinnedSet.build(of, Edges.of(held(), seed=1, threads=1), partitions=("group", "nowhere"))
 
 
 def fit(of: RowSet, threads: int = 1, cutoff: int | None = None) -> Partitioned:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests import panels
 
+from lakecast.core.block import PartPanel
 from lakecast.core.features import compile_plan, fit_plan, kept, matrix
 from lakecast.models.rows import Census, PanelRows, eligible
 from lakecast.spec.model import Features
@@ -31,6 +32,21 @@ def test_rows_need_a_target_and_a_value_before() -> None:
     (block,) = panels.panel_of([[1, 2, NULL, 4], [NULL, 5, 6], [7]]).held
     assert eligible(block, 1).tolist() == [False, True, False, True, False, False, True, False]
     assert eligible(block, 2).tolist() == [False, False, False, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("lead", [1, 7])
+def test_rows_of_each_value_are_those_of_its_series(lead: int) -> None:
+    panel = panels.split(panels.mixed(), 3)
+    apart = Census.apart(panel, lead, C, "store")
+    assert len(apart) > 1
+    for value, census in apart.items():
+        mine = PartPanel(panel, "store", (value,))
+        alone = Census.take(mine, lead, C)
+        assert census.first == alone.first
+        assert census.counts.tolist() == alone.counts.tolist()
+    whole, together = Census.take(panel, lead, C), Census.together(list(apart.values()))
+    assert together.first == whole.first
+    assert together.counts.tolist() == whole.counts.tolist()
 
 
 @pytest.mark.parametrize("lead", [1, 7])

@@ -12,9 +12,9 @@ from tests import panels
 
 from lakecast.core.block import Block, MemoryPanel, PanelInfo, ThinPanel
 from lakecast.core.features import fit_plan
-from lakecast.models import partitioned
+from lakecast.models import partitioned, sizes
 from lakecast.models.recipes import Baseline, Tabular
-from lakecast.models.workbench import Workbench
+from lakecast.models.workbench import Workbench, _turns
 from lakecast.spec.model import Features
 
 C = panels.CUTOFF
@@ -181,3 +181,48 @@ def test_models_apart_differ_from_one_of_all(monkeypatch: pytest.MonkeyPatch) ->
     whole = bench.forecast(bench.fit(trees(), WINDOWS[0]), WINDOWS[0], 14)
     apart = bench.forecast(bench.fit(trees(partition="store"), WINDOWS[0]), WINDOWS[0], 14)
     assert not np.array_equal(whole.values, apart.values)
+
+
+@pytest.mark.parametrize("least", [50, 250])
+def test_a_budget_that_fits_one_part_at_a_time_changes_no_bit(
+    least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 250 no store has enough rows in the first windows, and all share one member."""
+    monkeypatch.setattr(partitioned, "LEAST", least)
+    panel = panels.split(panels.regular(), 3)
+    roomy, tight = Workbench(panel, WINDOWS), Workbench(panel, WINDOWS, budget=1)
+    made = []
+    bin_rows = tight._bin
+    monkeypatch.setattr(
+        tight, "_bin", lambda rows, *rest: made.append(rows.rows) or bin_rows(rows, *rest)
+    )
+    for strategy in ("recursive", "direct"):
+        recipe = trees(strategy, partition="store", scaled=False)
+        for window in WINDOWS:
+            one, other = (bench.fit(recipe, window) for bench in (roomy, tight))
+            np.testing.assert_array_equal(
+                roomy.forecast(one, window, 14).values, tight.forecast(other, window, 14).values
+            )
+    (block,) = panels.regular().held
+    assert max(made) < 0.7 * block.rows or least == 250
+
+
+def test_values_take_turns_that_the_budget_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitioned, "LEAST", 10)
+    rows = {0: 50, 1: 20, 2: 30, 3: 4, 4: 3, -1: 40}
+    assert _turns(rows, 60) == [[0], [-1, 3, 4], [2, 1]]
+    assert _turns(rows, 1) == [[0], [-1, 3, 4], [2], [1]]
+    (every,) = _turns(rows, 1000)
+    assert sorted(every) == sorted(rows)
+
+
+def test_trees_of_all_rows_see_what_the_budget_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model apart may see more, since it does not hold all of them at once."""
+    monkeypatch.setattr(sizes, "LEAST_ROWS", 300)
+    panel, seen = panels.regular(), []
+    bench = Workbench(panel, (C,), budget=1)
+    made = bench._made
+    monkeypatch.setattr(bench, "_made", lambda key: seen.append(key.most) or made(key))
+    for recipe in (trees(), trees(partition="store"), RIDGE):
+        bench.fit(recipe, C)
+    assert seen == [300, recipe.rows]

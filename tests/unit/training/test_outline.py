@@ -58,6 +58,15 @@ def test_shared_rows_and_columns_are_those_that_are_made(monkeypatch: pytest.Mon
     assert rows <= told.shared <= 1.1 * rows
 
 
+def test_the_largest_member_of_models_apart() -> None:
+    info = GROUND.info
+    first = np.array([info.cutoff - 99_999, *[info.cutoff - 49_999] * 2, info.cutoff - 8], np.int32)
+    owners = {"loja": np.array([0, 1, -1, 2], np.int32)}
+    ground = Ground(info, first, owners)
+    assert ground.largest("loja") == pytest.approx(100_000 / 200_009)
+    assert ground.largest("outra") == 1
+
+
 def test_no_more_go_on_than_screening_lets() -> None:
     told = outline(with_train(search=True), GROUND)
     for window in range(told.windows):

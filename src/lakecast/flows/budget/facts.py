@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from lakecast.columns import CODE
 from lakecast.errors import LakecastError
 from lakecast.lake.panels import PANEL
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lakecast.flows.context import Context
     from lakecast.lake.lake_panel import LakePanel
     from lakecast.spec import Spec
@@ -69,8 +74,14 @@ def ground_of(panel: LakePanel) -> Ground:
     """The panel as an outline sees it."""
     from lakecast.training.outline import Ground
 
-    begins = panel.series.sort(CODE)["first"].to_numpy()
-    return Ground(panel.info, panel.info.frequency.ordinal(begins))
+    series, info = panel.series.sort(CODE), panel.info
+    owners = {name: _numbered(series[name]) for name in info.categories}
+    return Ground(info, info.frequency.ordinal(series["first"].to_numpy()), owners)
+
+
+def _numbered(texts: pl.Series) -> NDArray[np.int32]:
+    """A number for each text, -1 for null."""
+    return texts.cast(pl.String).rank("dense").cast(pl.Int32).fill_null(-1).to_numpy()
 
 
 def outline_of(spec: Spec, ground: Ground) -> Outline | None:

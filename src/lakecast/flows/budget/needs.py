@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from lakecast.models.sizes import ROOM, binned, fitted, fitted_apart
+
 if TYPE_CHECKING:
     from lakecast.flows.budget.facts import Facts
     from lakecast.spec import Spec
@@ -27,9 +29,6 @@ PIECE: Final = 110 * MB  # a piece of a source, or of `sales`, per thread: read,
 KEY: Final = 18  # a key of a row, as `core.keyset` holds it
 BLOCK: Final = 1_000_000  # rows of a block of whole series
 
-CELL: Final = 1  # a cell of the binned set, whose bins are at most 255
-BINNED: Final = 40  # a row beside its cells: target, weight, period, group; LightGBM's own; holes
-FITTING: Final = 51  # a row while it is fit: gradients, scores, indices; copies of the above
 EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SAMPLE rows
 SAMPLE: Final = 200_000
 FLOATS: Final = 4
@@ -38,7 +37,7 @@ JOINED: Final = 4  # of a part of a bucket while it is joined and completed
 SCORES: Final = 2 * 14 * 8  # a forecast while it is scored: fourteen sums in float64, and a copy
 HISTOGRAM: Final = 2 * 255 * 16  # of one column in one leaf, and as much for its parent
 OUTPUT: Final = 200  # a row of forecasts as a frame, with names and intervals, and as Arrow
-WORKBENCH: Final = 0.4  # share of the room that a workbench is told: it may hold 2.5 times as much
+WORKBENCH: Final = 1 / ROOM  # share of the room that a workbench is told
 
 _INGEST: Final = 700_000  # rows a second
 _READ: Final = 2_000_000  # rows of the lake a second, surveyed and aggregated
@@ -139,17 +138,20 @@ def _judging(facts: Facts, fits: Outline, spec: Spec) -> int:
 
 
 def sets(facts: Facts, fits: Outline, room: int) -> dict[str, int]:
-    """Rows and binned sets: of all plans where the room is ample, else of one fit at a time."""
+    """Rows and binned sets: of all plans where the room is ample, else of one fit at a time.
+
+    Where that is too little too, and models are fit apart, of as many values as go into it.
+    """
     told = max(int(WORKBENCH * room), 0)
-    size = fits.columns * CELL + BINNED
-    fitting = fits.rows * FITTING
+    size, fit = binned(1, fits.columns), row_bytes(fits)
     if 2 * size * fits.shared > told:
-        rows = fits.rows * (fits.columns * CELL + BINNED)
-        return {"rows": rows, "fitting": max(fitting, _block(facts, fits))}
+        at_once = max(fits.largest * fits.rows, min(fits.rows, room // fit))
+        rows = int(at_once) * size
+        return {"rows": rows, "fitting": max(int(at_once) * fit - rows, _block(facts, fits))}
     held = FLOATS * fits.columns if 16 * fits.shared * fits.columns <= told else 0
     rows = min(fits.plans * fits.shared * (size + held), max(told, fits.shared * size))
-    copy = fits.rows * (fits.columns * CELL + BINNED)
-    return {"rows": rows, "fitting": max(fitting + copy, _block(facts, fits)),
+    fitting = fitted(fits.rows, fits.columns)
+    return {"rows": rows, "fitting": max(fitting, _block(facts, fits)),
             "states": _states(facts, fits, told)}  # fmt: skip
 
 
@@ -179,8 +181,9 @@ def beside(facts: Facts, spec: Spec) -> int:
 
 
 def row_bytes(fits: Outline) -> int:
-    """What one more row of a fit takes, one set at a time."""
-    return fits.columns * CELL + BINNED + FITTING
+    """What one more row takes that is held while models are fit, one set at a time."""
+    size = fitted if fits.largest == 1 else fitted_apart
+    return size(1, fits.columns)
 
 
 def _block(facts: Facts, fits: Outline) -> int:

@@ -10,6 +10,7 @@ import msgspec
 from lakecast.errors import UsageError
 from lakecast.flows.budget import needs as sizes
 from lakecast.flows.budget.facts import outline_of
+from lakecast.models.sizes import LEAST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from lakecast.spec import Spec
     from lakecast.training.outline import Fit, Outline
 
-LEAST_ROWS: Final = 250_000
-"""Fewer rows than that (or than there are) are not worth a training."""
 _MARGIN: Final = 0.95  # of the budget; the rest is what a formula cannot know
 _CLOSE: Final = 0.9
 _ROWS: Final = ("rows", "fitting", "states", "judging")  # parts that are not always there
@@ -124,9 +123,12 @@ _THREADED: Final = ("ingest", "panel")
 
 
 def _rows(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
-    """The most rows of a fit, one binned set at a time; at least LEAST_ROWS, or all there are."""
-    most = _room(facts, fits, spec, budget) // sizes.row_bytes(fits)
-    return min(fits.rows, max(most, LEAST_ROWS))
+    """The most rows of a fit; at least LEAST_ROWS, or all there are.
+
+    They are held in one binned set, or where models are fit apart, in several one after the other.
+    """
+    most = _room(facts, fits, spec, budget) / (sizes.row_bytes(fits) * fits.largest)
+    return min(fits.rows, max(int(most), LEAST_ROWS))
 
 
 def _room(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
@@ -137,7 +139,7 @@ def _room(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
 
 def _shortened(rows: int, fits: Outline, room: int) -> str:
     """What the budget changed, and what it would take to change nothing."""
-    size = sizes.row_bytes(fits)
+    size = int(sizes.row_bytes(fits) * fits.largest)
     machines = -(-fits.rows * size // max(room, 1))
     return (
         f"train.rows = {rows:,} of {fits.rows:,} rows: the newest of all series, or a year "

@@ -19,6 +19,8 @@ from lakecast.spec import Panel, Source, Spec
 from lakecast.training.outline import Ground
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lakecast.flows.budget.resolve import Prediction
 
 GB = 10**9
@@ -68,6 +70,25 @@ def test_what_is_trained_fits_into_the_budget(budget: int) -> None:
 def test_a_larger_budget_trains_more() -> None:
     rows = [predict(LARGE, SPEC, int(budget * GB)).rows for budget in (1.6, 2, 2.4)]
     assert rows == sorted(set(rows))
+
+
+def test_models_apart_train_more_in_the_same_budget() -> None:
+    """They hold a part at a time; the largest part says how much more."""
+    assert LARGE.ground is not None
+    info, first = LARGE.ground.info, LARGE.ground.first
+    texts = {**info.categories, "loja": tuple("abcdefghij"), "rede": tuple("abc")}
+    info = replace(info, categories=texts)
+    even = np.arange(first.size, dtype=np.int32)
+
+    def rows(**owners: NDArray[np.int32]) -> int:
+        ground = Ground(info, first, owners)
+        held = replace(LARGE, ground=ground, fits=outline_of(SPEC, ground))
+        return predict(held, SPEC, 2 * GB).rows
+
+    unknown = rows()
+    assert rows(loja=even % 10, rede=even % 3) > 1.5 * unknown
+    assert rows(loja=even % 10, rede=np.minimum(even % 10, 2)) < rows(loja=even % 10, rede=even % 3)
+    assert rows(loja=even % 10) == unknown, "one column: the other model is one of all rows"
 
 
 def test_where_all_rows_fit_nothing_changes() -> None:

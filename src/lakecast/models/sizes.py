@@ -1,0 +1,31 @@
+"""Bytes that rows take while models are fit, as measured; what fits in is decided by these."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CELL: Final = 1
+"""A cell of the binned set, whose bins are at most 255."""
+BINNED: Final = 40
+"""A row beside its cells: target, weight, period, group; LightGBM's own; holes."""
+FITTING: Final = 51
+"""A row while it is fit: gradients, scores, indices; copies of the above."""
+ROOM: Final = 2.5
+"""A workbench may take this many times its budget while it fits one model."""
+LEAST_ROWS: Final = 250_000
+"""Fewer rows than that (or than there are) are not worth a training."""
+
+
+def binned(rows: int, columns: int) -> int:
+    """A binned set, and what it is trained with."""
+    return rows * (columns * CELL + BINNED)
+
+
+def fitted(rows: int, columns: int) -> int:
+    """A binned set while a model of all its rows is fit."""
+    return binned(rows, columns) + rows * FITTING
+
+
+def fitted_apart(rows: int, columns: int) -> int:
+    """A binned set while models of its parts are fit, which copy their rows."""
+    return fitted(rows, columns) + rows * columns * CELL
