@@ -86,7 +86,7 @@ class BinnedSet:
         `partitions` are static columns to keep in `groups`; those that the rows lack are left out.
         """
         places = _places(rows.columns, partitions)
-        stream = _stream(rows, places)
+        stream = _Stream(rows, places)
         whole = lightgbm.Dataset(
             stream,
             label=stream.target,
@@ -157,39 +157,45 @@ def _places(columns: Sequence[Column], partitions: Collection[str]) -> dict[str,
     }
 
 
-def _stream(rows: RowBlocks, places: Mapping[str, int]) -> Any:
-    """A LightGBM `Sequence` that is read once, in order, and keeps all but the matrices."""
+class _Stream(lightgbm.Sequence):
+    """Rows that LightGBM reads once, in order; all but the matrices is kept."""
 
-    class Stream(lightgbm.Sequence):
-        batch_size = BATCH
+    def __init__(self, rows: RowBlocks, places: Mapping[str, int]) -> None:
+        self.batch_size = BATCH
+        self.places = places
+        self.target = np.empty(rows.rows, dtype=np.float32)
+        self.ordinals = np.empty(rows.rows, dtype=np.int32)
+        self.weight: NDArray[np.float32] | None = None
+        self.groups = {name: np.empty(rows.rows, dtype=np.int16) for name in places}
+        self._matrix = np.empty((min(BATCH, rows.rows), len(rows.columns)), dtype=np.float32)
+        self._batches = _batches(rows)
 
-        def __init__(self) -> None:
-            self.target = np.empty(rows.rows, dtype=np.float32)
-            self.ordinals = np.empty(rows.rows, dtype=np.int32)
-            self.weight: NDArray[np.float32] | None = None
-            self.groups = {name: np.empty(rows.rows, dtype=np.int16) for name in places}
-            self._batches = _batches(rows)
+    def __len__(self) -> int:
+        return len(self.target)
 
-        def __len__(self) -> int:
-            return rows.rows
+    def __getitem__(self, index: Any) -> NDArray[np.float32]:
+        """The rows of the next batch, until the one after is asked for."""
+        begin = at = index.start
+        for piece in next(self._batches):
+            part = slice(at, at + len(piece.target))
+            self._matrix[part.start - begin : part.stop - begin] = piece.matrix
+            self._keep(part, piece)
+            at = part.stop
+        return self._matrix[: at - begin]
 
-        def __getitem__(self, index: Any) -> NDArray[np.float32]:
-            batch = next(self._batches)
-            self.target[index] = batch.target
-            self.ordinals[index] = batch.ordinals
-            if self.weight is None and (batch.weight != 1).any():
-                self.weight = np.ones(rows.rows, dtype=np.float32)
-            if self.weight is not None:
-                self.weight[index] = batch.weight
-            for name, place in places.items():
-                self.groups[name][index] = np.nan_to_num(batch.matrix[:, place], nan=-1.0)
-            return batch.matrix
-
-    return Stream()
+    def _keep(self, part: slice, piece: Rows) -> None:
+        self.target[part] = piece.target
+        self.ordinals[part] = piece.ordinals
+        if self.weight is None and (piece.weight != 1).any():
+            self.weight = np.ones_like(self.target)
+        if self.weight is not None:
+            self.weight[part] = piece.weight
+        for name, place in self.places.items():
+            self.groups[name][part] = np.nan_to_num(piece.matrix[:, place], nan=-1.0)
 
 
-def _batches(rows: RowBlocks) -> Iterator[Rows]:
-    """The rows in pieces of exactly BATCH (the last: what is left), matrices row-major."""
+def _batches(rows: RowBlocks) -> Iterator[list[Rows]]:
+    """The rows in batches of exactly BATCH (the last: what is left), each of some pieces."""
     held: list[Rows] = []
     count = 0
     for block in rows.blocks():
@@ -206,16 +212,7 @@ def _batches(rows: RowBlocks) -> Iterator[Rows]:
             at += len(piece.target)
             count += len(piece.target)
             if count == BATCH:
-                yield _joined(held)
+                yield held
                 held, count = [], 0
     if held:
-        yield _joined(held)
-
-
-def _joined(pieces: list[Rows]) -> Rows:
-    return Rows(
-        matrix=np.ascontiguousarray(np.concatenate([piece.matrix for piece in pieces])),
-        target=np.concatenate([piece.target for piece in pieces]),
-        ordinals=np.concatenate([piece.ordinals for piece in pieces]),
-        weight=np.concatenate([piece.weight for piece in pieces]),
-    )
+        yield held
