@@ -205,7 +205,7 @@ _PATTERNS = (
     ("expanding_STAT_lag_K", "`features.expanding`", "of everything up to t-k"),
     ("ewm_STAT_A_lag_K", "`features.ewm`", "exponentially weighted, newest weight a"),
     ("trend_W_lag_K", "`features.trend`", "y[t-k] minus the mean of w values up to there"),
-    ("X, X_change", "known-future covariates", "x[t]; x[t] - x[t-1]"),
+    ("X, X_change", "known-future covariates", "x[t]; of a number x[t] - x[t-1]"),
     ("X_lag_K, X_rolling_STAT_W_lag_K", "past-only covariates",
      "as for y; a text is its place among the sorted texts"),
     ("COLUMN", "`features.static`", "a series or static column, as a category or a number"),

@@ -27,7 +27,8 @@ class PanelInfo:
     `cutoff` is the ordinal of the last period. `covariates` maps the time-varying covariates to
     their role. `categories` holds, for each categorical static (the series columns first), its
     sorted vocabulary; statics in a block are indices into it, -1 where null or unknown.
-    `numeric` names the static covariates that are numbers.
+    `numeric` names the static covariates that are numbers, `texts` those over time that are codes
+    of texts.
     """
 
     columns: Columns
@@ -38,6 +39,7 @@ class PanelInfo:
     covariates: Mapping[str, Role] = field(default_factory=dict)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numeric: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     series: int = 0
     rows: int = 0
 

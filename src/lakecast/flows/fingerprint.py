@@ -15,9 +15,9 @@ Stage = Literal["panel", "features", "tune", "train", "select", "forecast", "rep
 
 CODE: Final[dict[Stage, int]] = {
     "panel": 2,
-    "features": 2,
+    "features": 3,
     "tune": 1,
-    "train": 4,
+    "train": 5,
     "select": 1,
     "forecast": 3,
     "report": 2,

@@ -98,6 +98,7 @@ def _info(about: Mapping[str, Any], series: pl.DataFrame) -> PanelInfo:
             name: tuple(series[name].cast(pl.String).drop_nulls().unique().sort()) for name in texts
         },
         numeric=tuple(about["numeric"]),
+        texts=tuple(about["vocabularies"]),
         series=series.height,
         rows=sum(size["rows"] for size in about["sizes"].values()),
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-VERSION: Final = 1
+VERSION: Final = 2
 _ABOUT: Final = "bundle.json"
 
 
@@ -59,6 +59,7 @@ def info_out(info: PanelInfo) -> dict[str, Any]:
         "covariates": dict(info.covariates),
         "categories": dict(info.categories),
         "numeric": info.numeric,
+        "texts": info.texts,
         "series": info.series,
         "rows": info.rows,
     }
@@ -76,6 +77,7 @@ def info_in(told: Mapping[str, Any]) -> PanelInfo:
         covariates=told["covariates"],
         categories={name: tuple(held) for name, held in told["categories"].items()},
         numeric=tuple(told["numeric"]),
+        texts=tuple(told["texts"]),
         series=told["series"],
         rows=told["rows"],
     )

@@ -144,10 +144,11 @@ def _of_covariates(features: Features, scope: _Scope) -> Iterator[Column]:
 
 
 def _default_covariate(name: str, scope: _Scope) -> Iterator[Column]:
-    """Known-future: its value and its change. Past-only: its last known value and mean."""
+    """Known-future: its value and, of a number, its change. Past-only: its last value and mean."""
     if scope.info.covariates[name] == "known-future":
         yield Column(name, feature=Feature("lag", name))
-        yield Column(f"{name}_change", feature=Feature("difference", name, window=2))
+        if name not in scope.info.texts:
+            yield Column(f"{name}_change", feature=Feature("difference", name, window=2))
         return
     if scope.reach is None:
         return

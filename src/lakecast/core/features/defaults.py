@@ -33,9 +33,8 @@ class Defaults:
 
 DEFAULTS: Final[dict[Unit, Defaults]] = {
     "h": Defaults((24, 168), (24, 168), 3, 8760, ("hour", "weekday", "day"), ("month",)),
-    "D": Defaults(
-        (7, 14, 28, 56), (7, 28), 3, 365, ("weekday", "day", "is_weekend"), ("week", "month")
-    ),
+    # No week of the year: of a year or two it tells which week it was, not what weeks are like.
+    "D": Defaults((7, 14, 28, 56), (7, 28), 3, 365, ("weekday", "day", "is_weekend"), ("month",)),
     "W": Defaults((4, 8, 13, 26), (4, 13), 4, 52, ("day",), ("week", "month")),
     "M": Defaults((3, 6, 12), (6, 12), 3, 12, (), ("month", "quarter")),
 }

@@ -126,6 +126,10 @@ def test_known_future_covariates_have_no_limit() -> None:
     assert column(plan, "promo").known_to is None
     assert column(plan, "promo_change").feature.memory == 1
     assert plan.known_future == ("promo",)
+    coded = compile_plan(Features(), replace(INFO, texts=("promo",)), lead=28, recursive=False)
+    assert set(plan.names) - set(coded.names) == {"promo_change"}, (
+        "the distance of codes says nothing"
+    )
     assert plan.covariates == ("price", "promo", "visits")
 
 
@@ -137,7 +141,7 @@ def test_known_future_covariates_have_no_limit() -> None:
             {"lag_24", "lag_168", "hour", "rolling_mean_168_lag_1"},
             set(),
         ),
-        (of_frequency("D", 7, 365), {"lag_7", "lag_365", "week"}, {"seasonal_mean_365x4_lag_365"}),
+        (of_frequency("D", 7, 365), {"lag_7", "lag_365", "month"}, {"seasonal_mean_365x4_lag_365"}),
         (of_frequency("W-SUN"), {"lag_52", "week", "rolling_mean_13_lag_1"}, {"weekday"}),
         (of_frequency("M"), {"lag_12", "lag_48", "month", "rolling_mean_12_lag_1"}, {"week"}),
     ],
@@ -151,7 +155,7 @@ def test_defaults_of_each_frequency(info: PanelInfo, present: set[str], absent: 
 def test_a_short_panel_gets_no_yearly_features() -> None:
     info = replace(of_frequency("D", 7, 365), rows=6 * 200, series=6)
     names = set(compile_plan(Features(), info, recursive=True).names)
-    assert not {"lag_365", "week", "month"} & names
+    assert not {"lag_365", "month"} & names
     assert "weekday" in names
 
 
