@@ -125,5 +125,7 @@ def label(key: str) -> str:
 
 def _latest(frame: pl.DataFrame, time: str) -> pl.DataFrame:
     """One row a series and period: where windows overlap, the one that knew most."""
-    newest = frame.group_by(time).agg(pl.col(CUTOFF).max())
+    newest = frame.group_by(time).agg(pl.col(CUTOFF).max(), _many=pl.col(CUTOFF).n_unique() > 1)
+    if not newest["_many"].any():
+        return frame
     return frame.join(newest, on=[time, CUTOFF], how="semi")

@@ -1,7 +1,7 @@
 """What a training will fit, told before anything is: from the spec and where each series begins.
 
 No learner is loaded and no row is read, so `plan` can afford it. What screening will choose is not
-known yet: of the models that may go on, the costliest are taken, so an outline is an upper bound.
+known yet: of the models of the first strategy, those that take longest go on here.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def outline(spec: Spec, ground: Ground) -> Outline:
     tried = lineup(spec, ground.info)
     maker = _Maker(spec, ground, splits_from(int(ground.first.min()), ground.info, spec))
     every = [one for family in spec.train.families for one in _family(spec, family, tried)]
-    last = maker.heaviest(every, tried)
+    last = maker.likely(every, tried)
     screened = maker.screening(every) if len(every) > GO_ON else ()
     fits = (*screened, *maker.backtest(last), *maker.final(last))
     plans = {plan for one in every for plan in maker.plans(one)}
@@ -177,9 +177,9 @@ class _Maker:
             self.compiled[key] = plans
         return self.compiled[key]
 
-    def heaviest(self, every: Sequence[Candidate], tried: Lineup) -> list[Candidate]:
-        """As many as go on, each name once, of those that take longest."""
-        named = {one.name: one for one in every}
+    def likely(self, every: Sequence[Candidate], tried: Lineup) -> list[Candidate]:
+        """As many as go on, each name once, of those that take longest under the first strategy."""
+        named = {one.name: one for one in every if one.strategy == tried.strategies[0]}
         ranked = sorted(named.values(), key=lambda one: -self.fit(one, "final", None).cells)
         return list(go_on(ranked, tried))
 

@@ -33,14 +33,15 @@ EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SA
 SAMPLE: Final = 200_000
 FLOATS: Final = 4
 COPIES: Final = 3  # of a block or a state while it is read, cut and turned
-JOINED: Final = 4  # of a part of a bucket while it is joined and completed
+JOINED: Final = 6  # of a part of a bucket while it is joined and completed
 SCORES: Final = 2 * 14 * 8  # a forecast while it is scored: fourteen sums in float64, and a copy
 HISTOGRAM: Final = 2 * 255 * 16  # of one column in one leaf, and as much for its parent
 OUTPUT: Final = 200  # a row of forecasts as a frame, with names and intervals, and as Arrow
+DRAWN: Final = 360  # the same while tables and figures of the report are made of it
 WORKBENCH: Final = 1 / ROOM  # share of the room that a workbench is told
 
-_INGEST: Final = 700_000  # rows a second
-_READ: Final = 2_000_000  # rows of the lake a second, surveyed and aggregated
+_INGEST: Final = 2_500_000  # rows a second
+_READ: Final = 4_000_000  # rows of the lake a second, surveyed and aggregated
 _FEATURES: Final = 600_000  # rows a second and plan, made and binned
 _CELLS: Final = 600_000_000  # cells a second and thread that trees go through
 _ANSWERS: Final = 400_000  # forecasts a second, made and scored
@@ -97,7 +98,7 @@ def ingest(facts: Facts) -> Need:
 def panel(facts: Facts, spec: Spec) -> Need:
     """A piece and a part of a bucket a thread, and a few numbers a series."""
     rows, series = _rows(facts), _series(facts)
-    columns = 3 + _covariates(facts)
+    columns = 3 + (_covariates(facts) if facts.ground else _declared(spec))
     part = min(rows // spec.panel.buckets, BLOCK) * columns * 8 * JOINED
     seconds = _START + facts.loaded / _READ + rows / _READ
     return Need.of(
@@ -170,7 +171,7 @@ def report(facts: Facts, spec: Spec) -> Need:
     windows = facts.fits.windows if facts.fits else 0
     return Need.of(
         "report", _START + answers * windows / _ANSWERS, libraries=AFTER,
-        forecasts=answers * OUTPUT * (1 + windows),
+        forecasts=answers * DRAWN * (1 + windows),
     )  # fmt: skip
 
 
@@ -223,6 +224,12 @@ def _rows(facts: Facts) -> int:
 
 def _series(facts: Facts) -> int:
     return facts.ground.info.series if facts.ground else 0
+
+
+def _declared(spec: Spec) -> int:
+    """Covariates over time that the spec gives a role."""
+    roles = (column.role for source in spec.sources for column in source.columns.values())
+    return sum(role in {"known-future", "past-only"} for role in roles)
 
 
 def _covariates(facts: Facts) -> int:

@@ -21,6 +21,7 @@ from lakecast.flows.stages.training import BACKTEST, METRICS, read_note
 from lakecast.lake.lake_panel import open_panel
 from lakecast.lake.ledger import recall
 from lakecast.lake.panels import PANEL, read_findings
+from lakecast.machine import give_back
 from lakecast.registry.promotions import TABLE as PROMOTIONS
 from lakecast.registry.promotions import champion as champion_of
 from lakecast.report.data import (
@@ -170,8 +171,11 @@ class _View:
             return {"leaderboard": pl.DataFrame(self.told["leaderboard"], infer_schema_length=None)}
         scores = table.scan().collect()
         backtest = lake.table(BACKTEST).scan()
-        predictor = bundles.load(lake, self.champion.fingerprint)
-        shares = importances(predictor.forecaster).rename({"share": "importance"})
+        # One large thing at a time: the champion, the prices, what is drawn.
+        shares = importances(bundles.load(lake, self.champion.fingerprint).forecaster)
+        give_back()
+        money = self._money(backtest)
+        give_back()
         return {
             "leaderboard": pl.DataFrame(self.told["leaderboard"], infer_schema_length=None),
             "by_horizon": by_horizon(scores),
@@ -179,8 +183,8 @@ class _View:
             "levels": self._levels(),
             "coverage": pl.DataFrame(self.told.get("coverage", ()), schema=COVERAGE),
             "backtest": self._champions(backtest),
-            "money": self._money(backtest),
-            "importances": shares,
+            "money": money,
+            "importances": shares.rename({"share": "importance"}),
         }
 
     def _levels(self) -> pl.DataFrame:
@@ -209,8 +213,8 @@ class _View:
         return rows.join(ids, on=CODE, how="inner")
 
     def _champions(self, backtest: pl.LazyFrame) -> pl.DataFrame:
-        mine = backtest.filter(pl.col(CANDIDATE) == self.told["champion"]).drop(CANDIDATE)
-        return self.named(mine).collect()
+        mine = backtest.filter(pl.col(CANDIDATE) == self.told["champion"])
+        return self.named(mine.drop(CANDIDATE, "window")).drop(CODE).collect()
 
     def _money(self, backtest: pl.LazyFrame) -> Money | None:
         """Errors of all candidates at the price of their day; one candidate at a time is read."""
@@ -232,7 +236,7 @@ class _View:
                 (-error).clip(lower_bound=0).sum().alias("under"),
                 pl.col(PRICE).is_not_null().mean().alias("priced"),
             )
-            .collect()
+            .collect(engine="streaming")
             for row in self.told["leaderboard"]
         ]
         scored = pl.concat(parts).sort(CANDIDATE)
