@@ -134,3 +134,35 @@ print(sum("00:00 0" in line and "rw-p" in line for line in heaps))
         return int(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
 
     assert heaps("few") < heaps("many")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_polars_returns_what_is_free() -> None:
+    code = """
+import re
+from pathlib import Path
+from lakecast import machine
+machine.keep_little()
+import polars as pl
+
+def resident():
+    return int(re.search("VmRSS:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1]) * 1000
+
+before = resident()
+frame = pl.select(a=pl.int_range(50_000_000))
+full = resident()
+del frame
+print((full - before) // 1_000_000, (resident() - before) // 1_000_000)
+"""
+    env = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    full, after = map(int, done.stdout.split())
+    assert full > 300
+    assert after < 100

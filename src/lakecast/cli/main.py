@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from lakecast import __version__
 from lakecast.cli.output import Output
 from lakecast.errors import LakecastError
+from lakecast.machine import keep_little
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     # OpenMP's idle threads spin by default, which costs more than it gains on busy machines.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_little()
     args = parser().parse_args(argv)
     output = Output(as_json=args.json)
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+FLOAT: Final = 4
+"""A value of the panel, or of a matrix."""
 CELL: Final = 1
 """A cell of the binned set, whose bins are at most 255."""
 BINNED: Final = 40
@@ -14,6 +16,11 @@ ROOM: Final = 2.5
 """A workbench may take this many times its budget while it fits one model."""
 LEAST_ROWS: Final = 250_000
 """Fewer rows than that (or than there are) are not worth a training."""
+
+
+def panel(rows: int, covariates: int) -> int:
+    """The target and the covariates of a panel that is held in memory."""
+    return rows * (1 + covariates) * FLOAT
 
 
 def binned(rows: int, columns: int) -> int:

@@ -265,11 +265,13 @@ class Workbench:
             parts = {value: part.rows(rows.start, rows.cutoff) for value, part in counts.items()}
             parts = {value: count for value, count in parts.items() if count}
             limit = self._most // sizes.fitted_apart(1, len(rows.columns))
-            found = []
-            for turn in _turns(parts, limit):
+
+            def fit(turn: Sequence[int]) -> Partitioned:
+                trim()
                 only = rows.only(by, {value: counts[value] for value in turn})
-                binned = self._bin(only, shared, learner)
-                found.append(regressor.fit_partitions(binned, by))
+                return regressor.fit_partitions(self._bin(only, shared, learner), by)
+
+            found = [fit(turn) for turn in _turns(parts, limit)]  # a set is gone before the next
         return joined(found, parts)
 
     def _prior(self, cutoff: int) -> Prior:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from lakecast.core import folds
 from lakecast.core.splits import Span, horizon_groups, windows
 from lakecast.errors import DataRefused
+from lakecast.models import sizes
 from lakecast.models.byclass import ByClass
 from lakecast.models.workbench import BUDGET, Workbench
 from lakecast.training.backtest import Forecasts
@@ -105,9 +106,14 @@ def workbench(
 
 
 def shrunk(bench: FittingBench, panel: PanelData) -> FittingBench:
-    """The bench on a sample of its panel; a fit sees as large a part of it as of the panel."""
+    """The bench on a sample of its panel, which is held in memory and taken out of the budget.
+
+    A fit sees as large a part of it as of the panel.
+    """
     whole, train = bench.workbench, bench.spec.train
     rows = max(train.rows * panel.info.rows // whole.panel.info.rows, 1)
     spec = replace(bench.spec, train=replace(train, rows=rows))
-    small = Workbench(panel, whole.cutoffs, threads=whole.threads, budget=whole.budget)
+    held = sizes.panel(panel.info.rows, len(panel.info.covariates))
+    budget = max(int(whole.budget - held / sizes.ROOM), 1)
+    small = Workbench(panel, whole.cutoffs, threads=whole.threads, budget=budget)
     return FittingBench(small, spec, bench.splits, bench.candidates)

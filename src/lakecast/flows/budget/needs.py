@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from lakecast.models.sizes import ROOM, binned, fitted, fitted_apart
+from lakecast.models.sizes import FLOAT, ROOM, binned, fitted, fitted_apart
 
 if TYPE_CHECKING:
     from lakecast.flows.budget.facts import Facts
@@ -31,13 +31,11 @@ BLOCK: Final = 1_000_000  # rows of a block of whole series
 
 EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SAMPLE rows
 SAMPLE: Final = 200_000
-FLOATS: Final = 4
 COPIES: Final = 3  # of a block or a state while it is read, cut and turned
 JOINED: Final = 6  # of a part of a bucket while it is joined and completed
 SCORES: Final = 2 * 14 * 8  # a forecast while it is scored: fourteen sums in float64, and a copy
 HISTOGRAM: Final = 2 * 255 * 16  # of one column in one leaf, and as much for its parent
 OUTPUT: Final = 200  # a row of forecasts as a frame, with names and intervals, and as Arrow
-DRAWN: Final = 360  # the same while tables and figures of the report are made of it
 WORKBENCH: Final = 1 / ROOM  # share of the room that a workbench is told
 
 _INGEST: Final = 2_500_000  # rows a second
@@ -149,7 +147,7 @@ def sets(facts: Facts, fits: Outline, room: int) -> dict[str, int]:
         at_once = max(fits.largest * fits.rows, min(fits.rows, room // fit))
         rows = int(at_once) * size
         return {"rows": rows, "fitting": max(int(at_once) * fit - rows, _block(facts, fits))}
-    held = FLOATS * fits.columns if 16 * fits.shared * fits.columns <= told else 0
+    held = FLOAT * fits.columns if 16 * fits.shared * fits.columns <= told else 0
     rows = min(fits.plans * fits.shared * (size + held), max(told, fits.shared * size))
     fitting = fitted(fits.rows, fits.columns)
     return {"rows": rows, "fitting": max(fitting, _block(facts, fits)),
@@ -171,7 +169,7 @@ def report(facts: Facts, spec: Spec) -> Need:
     windows = facts.fits.windows if facts.fits else 0
     return Need.of(
         "report", _START + answers * windows / _ANSWERS, libraries=AFTER,
-        forecasts=answers * DRAWN * (1 + windows),
+        forecasts=answers * OUTPUT * (1 + windows),
     )  # fmt: skip
 
 
@@ -191,19 +189,19 @@ def _block(facts: Facts, fits: Outline) -> int:
     """A block with its features while rows are binned."""
     rows = min(_rows(facts), BLOCK)
     share = fits.shared / max(_rows(facts), 1)
-    read = rows * (1 + _covariates(facts)) * FLOATS * COPIES
-    return int(read + rows * share * fits.columns * FLOATS * 2)
+    read = rows * (1 + _covariates(facts)) * FLOAT * COPIES
+    return int(read + rows * share * fits.columns * FLOAT * 2)
 
 
 def _states(facts: Facts, fits: Outline, told: int) -> int:
     """Four cutoffs' states are kept where they fit in."""
-    size = 4 * _series(facts) * fits.memory * (1 + _covariates(facts)) * FLOATS
+    size = 4 * _series(facts) * fits.memory * (1 + _covariates(facts)) * FLOAT
     return size if size <= told else size // 4
 
 
 def _state(facts: Facts, spec: Spec) -> int:
     memory = facts.fits.memory if facts.fits else 8 * spec.forecast.horizon
-    return _series(facts) * (memory + spec.forecast.horizon) * (1 + _covariates(facts)) * FLOATS
+    return _series(facts) * (memory + spec.forecast.horizon) * (1 + _covariates(facts)) * FLOAT
 
 
 def _training(facts: Facts, fits: Outline, spec: Spec) -> float:
