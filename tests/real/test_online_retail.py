@@ -105,7 +105,7 @@ def test_what_init_counts_is_what_the_rows_hold(tmp_path: Path, csv: str) -> Non
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_every_product_by_the_day(tmp_path: Path, csv: str) -> None:
-    """All that the default spec tries, on a draw of the series: half a million of 3 M rows train."""
+    """All that the default spec tries, trained on half a million of three million rows."""
     made = write_spec(tmp_path, [csv], Wishes(), force=False)
     spec = made.path.read_text(encoding="utf-8")
     made.path.write_text(spec.replace("[train]", "[train]\nrows = 500_000"), encoding="utf-8")
