@@ -146,7 +146,7 @@ machine.keep_little()
 import polars as pl
 
 def resident():
-    return int(re.search("VmRSS:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1]) * 1000
+    return int(re.search(r"VmRSS:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1]) * 1000
 
 before = resident()
 frame = pl.select(a=pl.int_range(50_000_000))
