@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -106,13 +106,14 @@ class _Shared:
     """Rows of one plan up to the last cutoff, and a binned set of those of `part` once it is asked.
 
     `part` is all rows where they and a copy of those of one fit go into the budget; else it is the
-    rows of the last fit, which then needs no copy.
+    rows of the last fit, which then needs no copy. `apart` counts rows by column and value.
     """
 
     rows: PanelRows
     edges: Edges | None = None
     binned: BinnedSet | None = None
     part: tuple[int, int] | None = None
+    apart: dict[str, dict[int, Census]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -261,7 +262,11 @@ class Workbench:
         with self._lock:
             self._partitions.add(by)
             shared.binned = None
-            counts = Census.apart(rows.panel, rows.fitted.plan.lead, rows.cutoff, by)
+            every = shared.rows
+            if by not in shared.apart:
+                lead = every.fitted.plan.lead
+                shared.apart[by] = Census.apart(every.panel, lead, every.cutoff, by)
+            counts = shared.apart[by]
             parts = {value: part.rows(rows.start, rows.cutoff) for value, part in counts.items()}
             parts = {value: count for value, count in parts.items() if count}
             limit = self._most // sizes.fitted_apart(1, len(rows.columns))
