@@ -45,6 +45,8 @@ CHECKS = (
 )
 LATER = "slow or servers"
 """The tests that `test` leaves out and `ci` runs; pyproject.toml leaves the same ones out."""
+TWO = ("-n", "2", "--dist", "worksteal")
+"""Two tests at a time, for those that need no machine of their own."""
 
 
 class StepError(Exception):
@@ -333,7 +335,7 @@ def demo(place: Place, arguments: list[str]) -> int:
 def test(place: Place, arguments: list[str]) -> int:
     """set up what testing needs, then linters, types, layers and `pytest ARGUMENTS`"""
     set_up(place, "test")
-    return run_all(place, [*CHECKS, ("pytest", ("-m", "pytest", *arguments))])
+    return run_all(place, [*CHECKS, ("pytest", ("-m", "pytest", *TWO, *arguments))])
 
 
 def ci(place: Place, arguments: list[str]) -> int:

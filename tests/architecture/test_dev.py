@@ -263,6 +263,16 @@ def test_every_check_runs_and_any_failure_counts(
     assert "failed: one, two" in capsys.readouterr().err
 
 
+def test_test_runs_the_checks_then_two_tests_at_a_time(
+    place: Any, on: Callable[..., Machine]
+) -> None:
+    machine = on()
+    assert dev.main(["test", "-x"], place.root) == 0
+    programs = [command.split()[2] for command in machine.commands[-5:-2]]
+    assert programs == ["ruff", "ruff", "mypy"]
+    assert machine.commands[-1] == "ROOT/.venv/bin/python -m pytest -n 2 --dist worksteal -x"
+
+
 def test_ci_runs_pytest_only_where_tests_are_marked(place: Any, on: Callable[..., Machine]) -> None:
     machine = on()
     (place.root / "tests").mkdir()

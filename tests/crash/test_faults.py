@@ -144,6 +144,7 @@ def test_a_second_run_makes_good(
     compare(trace(folder), undisturbed)
 
 
+@pytest.mark.slow
 def test_failing_everywhere_in_one_life(tmp_path: Path, prepared: Path, undisturbed: Trace) -> None:
     """Each run gets one door further than the last."""
     folder, tries = fresh(tmp_path / "p", prepared), 0

@@ -7,10 +7,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from lakecast.machine import Peak, give_back, memory
+from lakecast.machine import Peak, memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,30 +60,42 @@ def test_a_container_sees_its_own_group_at_the_root(tmp_path: Path) -> None:
 
 
 def test_a_peak_that_is_over_counts() -> None:
-    with Peak() as small:
-        pass
-    with Peak() as large:
-        np.ones(25 * MB).sum()
-    assert 180 * MB < large.bytes - small.bytes < 260 * MB
-    with Peak() as after:
-        pass
-    assert after.bytes < small.bytes + 50 * MB
+    small, large, after = measured("""
+with Peak() as small:
+    pass
+with Peak() as large:
+    np.ones(25_000_000).sum()
+with Peak() as after:
+    pass
+print(small.bytes, large.bytes, after.bytes)
+""")
+    assert 180 * MB < large - small < 260 * MB
+    assert after < small + 50 * MB
 
 
 def test_children_count() -> None:
-    """In a process that shares little: of shared pages a child's share is less than all."""
     child = "import time; held = bytearray(150_000_000); time.sleep(1.0)"
-    code = f"""
-import subprocess, sys
-from lakecast.machine import Peak
+    alone, both = measured(f"""
 with Peak() as alone:
     pass
 with Peak() as both:
     subprocess.run([sys.executable, "-c", {child!r}], check=True)
-print(both.bytes - alone.bytes)
-"""
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert int(ran.stdout) > 120 * MB
+print(alone.bytes, both.bytes)
+""")
+    assert both - alone > 120 * MB
+
+
+def measured(code: str) -> tuple[int, ...]:
+    """What the code prints, in a process that does nothing else and shares little.
+
+    What other tests left behind moves a process's memory while it is measured, and of shared pages
+    a child's share is less than all.
+    """
+    head = "import subprocess, sys\nimport numpy as np\nfrom lakecast.machine import Peak\n"
+    ran = subprocess.run(
+        [sys.executable, "-c", head + code], check=True, capture_output=True, text=True, timeout=60
+    )
+    return tuple(map(int, ran.stdout.split()))
 
 
 def test_an_error_is_let_through_and_measured() -> None:
@@ -95,19 +106,22 @@ def test_an_error_is_let_through_and_measured() -> None:
 
 
 def test_what_is_free_is_given_back() -> None:
-    import pyarrow as pa
-
-    pieces = [bytearray(10_000) for _ in range(20_000)]
-    last = pieces.pop()  # what is on top of the heap keeps all below it
-    arrow = pa.array(np.ones(10 * MB))
-    with Peak() as full:
-        pass
-    del pieces, arrow
-    give_back()
-    with Peak() as after:
-        pass
-    assert full.bytes - after.bytes > 200 * MB
-    assert len(last) == 10_000
+    full, after = measured("""
+import pyarrow as pa
+from lakecast.machine import give_back
+pieces = [bytearray(10_000) for _ in range(20_000)]
+last = pieces.pop()  # what is on top of the heap keeps all below it
+arrow = pa.array(np.ones(10_000_000))
+with Peak() as full:
+    pass
+del pieces, arrow
+give_back()
+with Peak() as after:
+    pass
+assert len(last) == 10_000
+print(full.bytes, after.bytes)
+""")
+    assert full - after > 200 * MB
 
 
 def test_threads_share_heaps() -> None:
