@@ -15,6 +15,7 @@ import lightgbm
 import numpy as np
 
 from lakecast.models.protocol import Rows
+from lakecast.models.sizes import SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lakecast.core.features import Column
     from lakecast.models.protocol import RowBlocks
 
-SAMPLE: Final = 200_000
 BATCH: Final = 65_536
 
 # What a binned set is built with may not change afterwards: every fit on it gives these again.

@@ -12,6 +12,8 @@ BINNED: Final = 40
 """A row beside its cells: target, weight, period, group; LightGBM's own; holes."""
 FITTING: Final = 51
 """A row while it is fit: gradients, scores, indices; copies of the above."""
+SAMPLE: Final = 200_000
+"""Rows that the edges of bins are found in, at most."""
 ROOM: Final = 2.5
 """A workbench may take this many times its budget while it fits one model."""
 LEAST_ROWS: Final = 250_000

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from lakecast.models.sizes import FLOAT, ROOM, binned, fitted, fitted_apart
+from lakecast.models.sizes import FLOAT, ROOM, SAMPLE, binned, fitted, fitted_apart
 
 if TYPE_CHECKING:
     from lakecast.flows.budget.facts import Facts
@@ -30,7 +30,6 @@ KEY: Final = 18  # a key of a row, as `core.keyset` holds it
 BLOCK: Final = 1_000_000  # rows of a block of whole series
 
 EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SAMPLE rows
-SAMPLE: Final = 200_000
 COPIES: Final = 3  # of a block or a state while it is read, cut and turned
 JOINED: Final = 6  # of a part of a bucket while it is joined and completed
 SCORES: Final = 2 * 14 * 8  # a forecast while it is scored: fourteen sums in float64, and a copy
