@@ -52,7 +52,7 @@ families = ["gradient_boosting"]
 strategy = "recursive"
 objective = "tweedie"
 scaling = "none"
-partitions = ["store_id"]
+partitions = ["dept_id"]
 search = false
 """
 SMALL: Final = """
