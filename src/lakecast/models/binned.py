@@ -48,7 +48,7 @@ class Edges:
 
     @classmethod
     def of(cls, rows: RowBlocks, *, seed: int, threads: int) -> Edges:
-        """From at most 200,000 of the rows, drawn with the seed."""
+        """From at most `SAMPLE` of the rows, drawn with the seed."""
         params = {**DATASET, "data_random_seed": seed, "num_threads": threads}
         sample = _sample(rows, seed)
         categories = [i for i, column in enumerate(rows.columns) if column.categories]
