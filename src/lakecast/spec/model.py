@@ -329,6 +329,13 @@ class Features(Frozen, frozen=True, kw_only=True):
             "the horizon."
         ),
     ] = ()
+    scale: (
+        Annotated[
+            Positive,
+            Meta(description="Periods whose mean a row is divided by; absent: all before it."),
+        ]
+        | None
+    ) = None
     names: Annotated[
         dict[str, str], Meta(description='Your name for a feature: `{ lag_1 = "ontem" }`.')
     ] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from lakecast.columns import PRICE
 from lakecast.core.features import calendar, defaults
 from lakecast.core.features.plan import Column, Feature, FeaturePlan
-from lakecast.core.features.program import SCALE
+from lakecast.core.features.program import scale_of
 from lakecast.errors import SpecError
 
 if TYPE_CHECKING:
@@ -57,11 +57,12 @@ def compile_plan(
     _check_target(plain, lead)
     shortest = _plain(features, _Scope(info, 1, 1, recursive=False))
     _check_names(features.names, {c.name for c in (*plain, *shortest)} | {*info.categories})
-    scale = Column("", feature=Feature("fold", lag=lead, stat=SCALE[0]))
+    scale = scale_of(lead, features.scale or 0)
     return FeaturePlan(
         columns=tuple(_renamed(plain, features.names)),
         lead=lead,
         memory=max(column.feature.memory for column in (*plain, scale)),
+        scale=features.scale or 0,
         frequency=info.frequency.text,
         timezone=info.timezone,
         holidays=features.holidays,

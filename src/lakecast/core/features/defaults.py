@@ -59,6 +59,7 @@ def resolved(features: Features, info: PanelInfo, lead: int) -> Features:
         static=features.static,
         encodings=features.encodings or (),
         pooled=features.pooled,
+        scale=features.scale,
         names=features.names,
     )
 

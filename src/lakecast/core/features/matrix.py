@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Matrix = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
 """Features [n, F] float32, column-major, and the scale of each row [n].
 
-The scale is the mean of |y| over all that is known at the row's lead: positive (1 where all of it
-is 0), null before the first value.
+The scale is the mean of |y| over all that is known at the row's lead, or the size of the mean of
+y over the plan's window: positive (1 where that is 0), null where nothing is known.
 """
 
 _SHARED: Final = 1024
@@ -221,6 +221,10 @@ def _write(fitted: FittedPlan, sources: _Sources, span: Span, out: NDArray[np.fl
         kernel.run(values, span, program.steps, older, out)
         if program.windows.size:
             windows.run(values, span, program.windows, out)
+    if scaled and fitted.plan.scale:
+        mine = out[-1, int(span.outs[:1].sum()) :][: int((span.ends - span.begins).sum())]
+        np.abs(mine, out=mine)
+        mine[mine == 0] = 1.0
     for index, column in enumerate(fitted.columns):
         if column.feature.op in {"static", "encoded"}:
             values = _per_series(fitted, column, sources.statics[column.feature.source])

@@ -59,7 +59,8 @@ class FeaturePlan(Struct, frozen=True, omit_defaults=True):
 
     `lead` is the smallest lag at which the target is used: 1 in a recursive plan, the last
     horizon of the group in a direct one. `memory` is the number of last values a `State` must
-    hold. The rest is what the calendar needs.
+    hold. Rows are divided by the mean of their last `scale` values (0: of all before them). The
+    rest is what the calendar needs.
     """
 
     columns: tuple[Column, ...]
@@ -68,6 +69,7 @@ class FeaturePlan(Struct, frozen=True, omit_defaults=True):
     frequency: str = "D"
     timezone: str = "UTC"
     holidays: tuple[str, ...] = ()
+    scale: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:

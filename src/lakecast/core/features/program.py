@@ -43,6 +43,13 @@ def frozen(values: NDArray[T]) -> NDArray[T]:
     return view
 
 
+def scale_of(lead: int, window: int) -> Column:
+    """The column of the scale: the mean of `window` values, or (0) of |y| over all of them."""
+    if not window:
+        return Column("", feature=Feature("fold", lag=lead, stat=SCALE[0]))
+    return Column("", feature=Feature("rolling", lag=lead, stat="mean", window=window))
+
+
 def folds_of(plans: Iterable[FeaturePlan]) -> tuple[Fold, ...]:
     """The folds of the target that the plans need, the scale's first."""
     wanted = {
@@ -69,7 +76,7 @@ def programs(plan: FeaturePlan, folds: tuple[Fold, ...], *, scaled: bool) -> dic
 
     Where `scaled`, row F of the output, after the plan's F columns, is the scale.
     """
-    scale = Column("", feature=Feature("fold", lag=plan.lead, stat=SCALE[0]))
+    scale = scale_of(plan.lead, plan.scale)
     numbered = list(enumerate((*plan.columns, scale) if scaled else plan.columns))
     return {
         source: _program([(i, c.feature) for i, c in numbered if _reads(c, source)], folds)

@@ -184,3 +184,29 @@ def test_pooled_means_older_than_the_state_are_refused() -> None:
     with pytest.raises(UsageError, match="pooled means end 3 periods too early") as error:
         row(old, cursor(panel, old), 1)
     assert "--retrain" in error.value.cure
+
+
+def test_rows_may_be_divided_by_the_mean_of_their_last_values() -> None:
+    panel = panels.panel_of([[4.0, 0.0, 2.0, np.nan, 6.0, 8.0], [0.0, 0.0, 0.0], [-3.0, -5.0, 1.0]])
+    plan = compile_plan(Features(scale=2, lags=(1,)), panel.info, recursive=True, horizon=2)
+    held = fit_plan(plan, panel, panels.CUTOFF)
+    _, scale = matrix(held, panel.held[0])
+    nan = np.nan
+    expected = [nan, 4.0, 2.0, 1.0, 2.0, 6.0, nan, 1.0, 1.0, nan, 3.0, 4.0]
+    np.testing.assert_array_equal(scale, np.float32(expected))
+    assert compile_plan(Features(lags=(1,)), panel.info, recursive=True, horizon=2).scale == 0
+
+
+@pytest.mark.parametrize("window", [3, 70])
+def test_the_scale_of_a_state_is_that_of_the_matrix(window: int) -> None:
+    panel = panels.mixed()
+    (block,) = panel.held
+    plan = compile_plan(Features(scale=window), panel.info, recursive=True, horizon=7)
+    held = fit_plan(plan, panel, CUTOFF)
+    assert plan.memory >= window
+    features, scale = row(held, cursor(panel, held), 1)
+    next_rows = kept(block, CUTOFF + 1) & ~kept(block, CUTOFF + 2)
+    next_rows &= np.repeat(block.first <= CUTOFF, block.lengths)
+    whole, of_matrix = matrix(held, block)
+    np.testing.assert_allclose(scale, of_matrix[next_rows], rtol=1e-6)
+    np.testing.assert_allclose(features, whole[next_rows], rtol=1e-4, atol=1e-5)

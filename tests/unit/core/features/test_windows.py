@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests import panels
 
 from lakecast.core.features import compile_plan, fill, fit_plan, matrix
@@ -123,10 +124,11 @@ def test_deviations_do_not_overflow_and_one_value_has_none() -> None:
     assert np.all(np.isnan(found["rolling_std_1_lag_1"]))
 
 
+@pytest.mark.parametrize("scale", [None, 5])
 @pytest.mark.parametrize("scaled", [True, False])
-def test_blocks_are_written_side_by_side(scaled: bool) -> None:
+def test_blocks_are_written_side_by_side(scaled: bool, scale: int | None) -> None:
     panel = panels.split(panels.mixed(), 3)
-    fitted = planned(panel)
+    fitted = planned(panel, structs.replace(FEATURES, scale=scale))
     expected = [matrix(fitted, block) for block in panel.blocks()]
     size = len(fitted.columns)
     out = np.full((size + scaled, panel.info.rows + 2), 7.0, np.float32)
