@@ -25,7 +25,6 @@ TOTAL: Final = "total"
 TOLERANCE: Final = 1e-7
 """Relative residual at which conjugate gradients stop."""
 _STEPS: Final = 500
-_FLOOR: Final = 1e-4  # least variance, as a share of the mean one: what never varied is not sure
 
 
 def name_of(columns: Sequence[str]) -> str:
@@ -153,20 +152,6 @@ def structural(hierarchy: Hierarchy) -> Weights:
     Athanasopoulos, Hyndman, Kourentzes & Petropoulos (2017).
     """
     return Weights(series=np.ones(hierarchy.series), groups=1.0 / np.maximum(hierarchy.counts(), 1))
-
-
-def inverse(series: NDArray[np.float64], groups: NDArray[np.float64]) -> Weights:
-    """1 / the variance of a forecast's errors, [S] and [G]; an unknown variance (NaN) weighs 0.
-
-    Variance scaling: MinT with a diagonal (Wickramasuriya, Athanasopoulos & Hyndman 2019).
-    """
-    known = series[series > 0]
-    floor = _FLOOR * float(known.mean()) if len(known) else 1.0
-    return Weights(series=_inverse(series, floor), groups=_inverse(groups, floor))
-
-
-def _inverse(variance: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
-    return np.where(np.isnan(variance), 0.0, 1.0 / np.maximum(variance, floor))
 
 
 def reconcile(

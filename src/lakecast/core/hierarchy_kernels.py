@@ -1,4 +1,4 @@
-"""Sums over the groups of a hierarchy, compiled: one pass, in the order of the series."""
+"""Sums and more over the groups of a hierarchy, compiled: one pass, in the order of the series."""
 
 from __future__ import annotations
 
@@ -57,3 +57,31 @@ def add_rows(
                 for level in range(of.shape[1]):
                     sums[of[s, level], t] += value
                     known[of[s, level], t] = True
+
+
+@numba.njit(nogil=True, cache=True)
+def gather_rows(
+    values: NDArray[np.float32],
+    where: tuple[NDArray[np.int64], NDArray[np.int64]],
+    of: NDArray[np.int64],
+    span: tuple[NDArray[np.float32], NDArray[np.float32]],
+    total: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:  # pragma: no cover - compiled
+    """Take a block's rows into the least and the largest, the sum and the count of each group.
+
+    Each is [G, T]; `where` as in `add_rows`. Nulls count nothing.
+    """
+    starts, columns = where
+    low, high = span
+    sums, counts = total
+    for s in range(of.shape[0]):
+        for row in range(starts[s], starts[s + 1]):
+            value = values[row]
+            if not np.isnan(value):
+                t = row - starts[s] + columns[s]
+                for level in range(of.shape[1]):
+                    group = of[s, level]
+                    low[group, t] = min(low[group, t], value)
+                    high[group, t] = max(high[group, t], value)
+                    sums[group, t] += value
+                    counts[group, t] += 1.0

@@ -1,27 +1,35 @@
-"""The levels of a hierarchy as panels of their own: the sums of their series, period by period."""
+"""The levels of a hierarchy as panels of their own: the sums of their series, period by period.
+
+One level at a time has its target alone. Levels of few groups also make one panel together, with
+the covariates that their series share.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from lakecast.core.block import Block
+from lakecast.columns import LEVEL
+from lakecast.core.block import Block, Future, MemoryPanel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from lakecast.core.block import PanelData
+    from lakecast.core.block import PanelData, PanelInfo
     from lakecast.core.features import State
     from lakecast.core.hierarchy import Hierarchy
+
+    _Where = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 CELLS: Final = 16_000_000
 """Most groups x periods that are added up in one pass over the panel: 144 MB."""
 ROWS: Final = 1_000_000
 """Rows of a block of groups, as of the panel's own."""
+_SHARED: Final = 0.5
 
 
 def level_blocks(
@@ -55,6 +63,114 @@ def _blocks(
     return tuple(
         replace(block, codes=(block.codes + part.start).astype(np.int32)) for part, block in blocks
     )
+
+
+def group_panel(
+    panel: PanelData, by_code: Hierarchy, statics: Mapping[str, NDArray[np.float32]]
+) -> MemoryPanel:
+    """All groups of all levels as the series of one panel, codes counting through the levels.
+
+    `statics` [G] are categorical: `LEVEL`, and columns of the panel's own vocabularies. Of the
+    covariates whose future is known it has those that the series of a group share (`is_shared`).
+    """
+    from lakecast.core.hierarchy_kernels import add_rows
+
+    whole, first = panel.info, _firsts(panel, by_code)
+    origin = int(first.min(initial=whole.cutoff + 1))
+    size = (by_code.groups, whole.cutoff + 1 - origin)
+    sums, known = np.zeros(size), np.zeros(size, np.bool_)
+    names = [name for name, role in whole.covariates.items() if role == "known-future"]
+    told = {name: Shared.of(size) for name in names}
+    for block in panel.blocks():
+        of, where = by_code.of[block.codes], (block.starts, block.first.astype(np.int64) - origin)
+        add_rows(block.target, where, of, sums, known)
+        for name, each in told.items():
+            each.add(block.covariates[name], where, of)
+    begun = _group_firsts(by_code, first)
+    block = block_of(sums, known, begun, origin)
+    inside = np.arange(size[1]) >= (begun - origin)[:, None]
+    shared = [name for name, each in told.items() if is_shared(each, by_code)]
+    info = group_info(whole, by_code, statics, shared)
+    held = replace(
+        block,
+        covariates={name: told[name].found(text=name in info.texts)[inside] for name in shared},
+        statics=statics,
+    )
+    return MemoryPanel(replace(info, series=by_code.groups, rows=held.rows), (held,))
+
+
+def group_info(
+    info: PanelInfo,
+    levels: Hierarchy,
+    statics: Mapping[str, NDArray[np.float32]],
+    covariates: Sequence[str],
+) -> PanelInfo:
+    """What is true of a panel of groups, but for its size."""
+    vocabularies = {**info.categories, LEVEL: tuple(level.name for level in levels.levels)}
+    return replace(
+        info,
+        covariates={name: info.covariates[name] for name in covariates},
+        categories={name: vocabularies[name] for name in statics},
+        numeric=(),
+    )
+
+
+def group_future(
+    info: PanelInfo, hierarchy: Hierarchy, future: Future, names: Sequence[str]
+) -> Future:
+    """The named covariates of the groups [G, H] from those of their series [S, H]."""
+    starts = np.arange(hierarchy.series + 1, dtype=np.int64) * future.horizon
+    where = (starts, np.zeros(hierarchy.series, np.int64))
+    found = {}
+    for name in names:
+        told = Shared.of((hierarchy.groups, future.horizon))
+        values = np.ascontiguousarray(future.covariates[name], np.float32)
+        told.add(values.reshape(-1), where, hierarchy.of)
+        found[name] = told.found(text=name in info.texts)
+    return Future(horizon=future.horizon, covariates=found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """A covariate of the series of each group in each period: [G, T] each."""
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    sums: NDArray[np.float64]
+    counts: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, size: tuple[int, int]) -> Shared:
+        """Of no series yet."""
+        low, high = np.full(size, np.inf, np.float32), np.full(size, -np.inf, np.float32)
+        return cls(low, high, np.zeros(size), np.zeros(size))
+
+    def add(self, values: NDArray[np.float32], where: _Where, of: NDArray[np.int64]) -> None:
+        """Take the rows of a block in; `where` as `hierarchy_kernels.add_rows` has it."""
+        from lakecast.core.hierarchy_kernels import gather_rows
+
+        gather_rows(values, where, of, (self.low, self.high), (self.sums, self.counts))
+
+    def found(self, *, text: bool) -> NDArray[np.float32]:
+        """A text where all that have one have the same; of numbers the mean; else null."""
+        if text:
+            return np.where(self.low == self.high, self.low, np.float32(np.nan))
+        known = self.counts > 0
+        means = self.sums / np.where(known, self.counts, 1.0)
+        return np.where(known, means, np.nan).astype(np.float32)
+
+
+def is_shared(told: Shared, hierarchy: Hierarchy) -> bool:
+    """Whether it is one thing for all series of a group, mostly, in the groups of some level.
+
+    A holiday is, and what a state pays out on a day; a mean of prices moves with the assortment.
+    """
+    for place in range(len(hierarchy.levels)):
+        of = hierarchy.part(place)
+        many = told.counts[of] > 1
+        if many.any() and (told.low[of] == told.high[of])[many].mean() > _SHARED:
+            return True
+    return False
 
 
 def tail_block(hierarchy: Hierarchy, state: State, periods: int) -> Block:

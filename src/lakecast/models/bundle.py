@@ -36,6 +36,7 @@ _STATE: Final = "state.npz"
 _FUTURE: Final = "future.npz"
 _INTERVALS: Final = "intervals.npz"
 _LEVELS: Final = "levels.npz"
+_LEARNED: Final = "levels"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +117,11 @@ class Predictor:
 
     def answer(self) -> Answer:
         """Forecasts of all series over the spec's horizon, as arrays."""
-        return self.forecaster.forecast(self.state, reach(self.future, self.terms.horizon))
+        return self.forecaster.forecast(self.state, self.future_to(self.terms.horizon))
+
+    def future_to(self, horizon: int) -> Future:
+        """What is known of the next periods."""
+        return reach(self.future, horizon)
 
     def named(self) -> pl.DataFrame:
         """The series columns of the series."""
@@ -179,6 +184,7 @@ class Predictor:
         packing.write_arrays(folder / _INTERVALS, self.calibration.arrays())
         if self.hierarchy is not None:
             packing.write_arrays(folder / _LEVELS, self.hierarchy.arrays())
+            self.hierarchy.save(folder / _LEARNED)
         codec.save(self.forecaster, folder / _FORECASTER)
 
     @classmethod
@@ -201,7 +207,9 @@ class Predictor:
             future=Future(
                 horizon=about["horizon"], covariates=packing.read_arrays(folder / _FUTURE)
             ),
-            hierarchy=Levels.load(packing.read_arrays(folder / _LEVELS), about["levels"])
+            hierarchy=Levels.load(
+                folder / _LEARNED, packing.read_arrays(folder / _LEVELS), about["levels"]
+            )
             if about.get("levels")
             else None,
         )
@@ -209,7 +217,7 @@ class Predictor:
 
 def needed(forecaster: Forecaster, info: PanelInfo, levels: Levels | None = None) -> int:
     """Number of last values a state must hold to forecast, with intervals and levels."""
-    above = 1 if levels is None else levels.memory(info)
+    above = 1 if levels is None else levels.memory
     return max(forecaster.memory, classes.DEPTH * info.season, above)
 
 

@@ -12,25 +12,24 @@ import polars as pl
 from lakecast.columns import LEVEL
 from lakecast.core import classes, folds, intervals
 from lakecast.core import hierarchy as trees
-from lakecast.core.block import Future
-from lakecast.core.features import state_at
 from lakecast.core.hierarchy import Hierarchy
 from lakecast.core.hierarchy_panels import tail_block
+from lakecast.models import codec
+from lakecast.models.groups import Learned
 from lakecast.models.protocol import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from lakecast.core.block import Block, PanelInfo
-    from lakecast.core.hierarchy import Weights
+    from lakecast.core.block import Block
     from lakecast.core.intervals import Calibration
     from lakecast.models.bundle import Predictor
-    from lakecast.models.protocol import Forecaster
 
-Method = Literal["bottom_up", "wls_struct", "wls_var"]
-METHODS: Final[tuple[Method, ...]] = ("bottom_up", "wls_struct", "wls_var")
+Method = Literal["bottom_up", "wls"]
+METHODS: Final[tuple[Method, ...]] = ("bottom_up", "wls")
 SUM: Final = "sum"
 RECONCILED: Final = "reconciled"
 PIECE: Final = 20_000
@@ -41,30 +40,31 @@ class Levels:
     """The levels a champion forecasts, how, and the intervals of each.
 
     `calibrations` has one a level, and last that of the series as they are reconciled (with
-    `bottom_up` they are the champion's own). `ratios` [L + 1] are, in the same order, the mean
-    square of the backtest's errors over the squared scale of their series.
+    `bottom_up` they are the champion's own). `learned` is what forecasts the levels themselves,
+    None where nothing does.
     """
 
     columns: tuple[tuple[str, ...], ...]
     method: Method
     calibrations: tuple[Calibration, ...]
-    ratios: tuple[float, ...]
+    learned: Learned | None = None
 
     @classmethod
     def none(cls) -> Self:
         """The series alone."""
-        return cls(columns=(), method="bottom_up", calibrations=(), ratios=())
+        return cls(columns=(), method="bottom_up", calibrations=())
 
-    def memory(self, info: PanelInfo) -> int:
+    @property
+    def memory(self) -> int:
         """Number of last values a state must hold."""
-        return 1 if self.method == "bottom_up" else own(info).memory
+        return 1 if self.learned is None else self.learned.memory
 
     def meta(self) -> dict[str, Any]:
         """JSON values; the arrays go beside them."""
         return {
             "columns": self.columns,
             "method": self.method,
-            "ratios": self.ratios,
+            "learned": None if self.learned is None else self.learned.levels,
             "calibrations": [one.meta() for one in self.calibrations],
         }
 
@@ -76,13 +76,21 @@ class Levels:
             for name, values in one.arrays().items()
         }
 
+    def save(self, folder: Path) -> None:
+        """Write what `load` reads beside `meta` and `arrays`: the learner, where there is one."""
+        if self.learned is not None:
+            codec.save(self.learned.forecaster, folder)
+
     @classmethod
-    def load(cls, arrays: Mapping[str, NDArray[np.generic]], told: Mapping[str, Any]) -> Self:
-        """The inverse of `arrays` and `meta`."""
+    def load(
+        cls, folder: Path, arrays: Mapping[str, NDArray[np.generic]], told: Mapping[str, Any]
+    ) -> Self:
+        """The inverse of `save`, `arrays` and `meta`."""
         held: list[dict[str, NDArray[np.generic]]] = [{} for _ in told["calibrations"]]
         for key, values in arrays.items():
             place, name = key.split(":")
             held[int(place)][name] = values
+        learned = told["learned"]
         return cls(
             columns=tuple(tuple(columns) for columns in told["columns"]),
             method=told["method"],
@@ -90,37 +98,26 @@ class Levels:
                 intervals.Calibration.load(one, meta)
                 for one, meta in zip(held, told["calibrations"], strict=True)
             ),
-            ratios=tuple(told["ratios"]),
+            learned=None
+            if learned is None
+            else Learned(forecaster=codec.load(folder), levels=tuple(learned)),
         )
 
 
-def own(info: PanelInfo) -> Forecaster:
-    """The forecaster of the levels' own panels: Theta, which looks at one sum at a time."""
-    from lakecast.models.recipes import baseline
+def reconciled(
+    tree: Hierarchy,
+    series: NDArray[np.float64],
+    own: NDArray[np.float64],
+    minimum: float | None,
+) -> NDArray[np.float64]:
+    """[S, H] the series' forecasts, moved so that they add up to what the levels are forecast.
 
-    return baseline("theta", info)
-
-
-def own_forecasts(block: Block, cutoff: int, horizon: int, info: PanelInfo) -> NDArray[np.float64]:
-    """[G', H] of the groups in `block.until(cutoff)`; null where a group has no value."""
-    theta = own(info)
-    state = state_at(block, cutoff, memory=theta.memory)
-    return theta.forecast(state, Future(horizon=horizon)).values
-
-
-def weights(
-    method: Method,
-    hierarchy: Hierarchy,
-    scales: tuple[NDArray[np.float64], NDArray[np.float64]],
-    ratios: Sequence[float],
-) -> Weights:
-    """What counts how much: `scales` are those of the series [S] and of the groups [G]."""
-    if method == "wls_struct":
-        return trees.structural(hierarchy)
-    sizes = [level.groups for level in hierarchy.levels]
-    return trees.inverse(
-        scales[0] ** 2 * ratios[-1], scales[1] ** 2 * np.repeat(np.array(ratios[:-1]), sizes)
-    )
+    Of a group that is the mean of its own forecast [G, H] and of its series' sum: two that err
+    apart err less together, and their equal mean is hard to beat (Clemen 1989). A group whose own
+    is null counts nothing.
+    """
+    halfway = (own + tree.sums(series)) / 2.0
+    return trees.reconcile(tree, series, halfway, trees.structural(tree), minimum)
 
 
 def every_level(predictor: Predictor, levels: Levels, size: int = PIECE) -> Iterator[pl.DataFrame]:
@@ -139,7 +136,7 @@ def every_level(predictor: Predictor, levels: Levels, size: int = PIECE) -> Iter
         return
     answers = [predictor.take(part).answer() for part in parts]
     scale = whole.scale()
-    values = whole.reconciled(np.concatenate([answer.values for answer in answers]), scale)
+    values = whole.reconciled(np.concatenate([answer.values for answer in answers]))
     for part, answer in zip(parts, answers, strict=True):
         yield whole.series(part, replace(answer, values=values[part]))
     sums = whole.tree.sums(values)
@@ -175,19 +172,14 @@ class _Whole:
             ]
         )
 
-    def reconciled(
-        self, values: NDArray[np.float64], scale: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def reconciled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """[S, H] the series' forecasts by the champion's method."""
-        if self.bottom_up:
+        learned, predictor = self.levels.learned, self.predictor
+        if learned is None:
             return values
-        predictor, info = self.predictor, self.predictor.info
-        cutoff, horizon = predictor.state.cutoff, values.shape[1]
-        base = own_forecasts(self.block(self.levels.memory(info)), cutoff, horizon, info)
-        heavy = weights(
-            self.levels.method, self.tree, (predictor.scale(), scale), self.levels.ratios
-        )
-        return trees.reconcile(self.tree, values, base, heavy, predictor.terms.minimum)
+        future = predictor.future_to(values.shape[1])
+        own = learned.forecast(self.tree, predictor.state, future, predictor.info)
+        return reconciled(self.tree, values, own, predictor.terms.minimum)
 
     def series(self, part: NDArray[np.integer], answer: Answer) -> pl.DataFrame:
         """The rows of some of the series."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-VERSION: Final = 2
+VERSION: Final = 3
 _ABOUT: Final = "bundle.json"
 
 

@@ -1,6 +1,6 @@
 """The levels of a backtest: the same windows, added up, and each level as a panel of its own.
 
-Nothing is fit; what the levels' own histories say is Theta's word on their sums.
+What the levels' own histories say is what a learner of `models.groups` says, fit at each cutoff.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lakecast.columns import CODE
 from lakecast.core import folds, metrics
 from lakecast.core.hierarchy import Hierarchy
 from lakecast.core.hierarchy_panels import level_blocks
-from lakecast.models.levels import own_forecasts
+from lakecast.models.groups import Groups, Learned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,12 +39,15 @@ class Tree:
 
     `by_code` has a row for each series code. `tiers[l][k]` is level l in fold k, whose codes are
     the groups begun by its cutoff, counted within the level. `own[k]` [G, H] are the forecasts
-    that the groups' own histories give, null where a group has not begun.
+    that the groups' own histories give, null where a group has not begun and in levels that are
+    not learned; `groups` gave them, None where nothing does.
     """
 
     by_code: Hierarchy
     tiers: tuple[tuple[Fold, ...], ...]
     own: tuple[NDArray[np.float64], ...]
+    groups: Groups | None = None
+    threads: int = 1
 
     def at(self, fold: Fold) -> Hierarchy:
         """The sums of a fold's series."""
@@ -73,14 +76,6 @@ class Tree:
             for level, tiers in enumerate(self.tiers)
         ]
 
-    def scale(self, fold: Fold) -> NDArray[np.float64]:
-        """[G] scale of each group in a fold; null where it has not begun."""
-        out = np.full(self.by_code.groups, np.nan)
-        for level, tiers in enumerate(self.tiers):
-            tier = tiers[fold.window.index]
-            out[self.by_code.part(level)][tier.codes] = tier.spread
-        return out
-
 
 def by_code(series: pl.DataFrame, levels: Sequence[Sequence[str]]) -> Hierarchy:
     """The hierarchy of a panel's series table, a row for each code up to the last."""
@@ -92,7 +87,7 @@ def by_code(series: pl.DataFrame, levels: Sequence[Sequence[str]]) -> Hierarchy:
 
 
 def tree_of(
-    panel: PanelData, series: pl.DataFrame, held: Sequence[Fold], spec: Spec
+    panel: PanelData, series: pl.DataFrame, held: Sequence[Fold], spec: Spec, threads: int = 1
 ) -> Tree | None:
     """The levels that the spec asks for, over the folds; None where it asks for none.
 
@@ -101,22 +96,49 @@ def tree_of(
     asked = levels_of(spec)
     if not asked:
         return None
-    own = spec.hierarchy.method != "bottom_up"
-    return grow(panel, by_code(series, asked), held, own=own)
+    tree = grow(panel, by_code(series, asked), held)
+    if spec.hierarchy.method == "bottom_up":
+        return tree
+    return taught(tree, panel, held, spec, threads)
 
 
-def grow(panel: PanelData, hierarchy: Hierarchy, held: Sequence[Fold], *, own: bool) -> Tree:
-    """The levels of a panel in the folds; `own`: with the levels' own forecasts."""
+def grow(panel: PanelData, hierarchy: Hierarchy, held: Sequence[Fold]) -> Tree:
+    """The levels of a panel in the folds, without forecasts of their own."""
     horizon = held[0].actual.shape[1]
-    bases = [np.full((hierarchy.groups, horizon), np.nan) for _ in held]
-    tiers: list[tuple[Fold, ...]] = []
-    for level, blocks in level_blocks(panel, hierarchy):
-        tiers.append(tuple(_tier(hierarchy, level, blocks, fold, panel.info) for fold in held))
-        for fold, base, tier in zip(held, bases if own else (), tiers[-1], strict=False):
-            cutoff = fold.window.cutoff
-            made = [own_forecasts(block, cutoff, horizon, panel.info) for block in blocks]
-            base[hierarchy.part(level)][tier.codes] = np.concatenate(made)
-    return Tree(by_code=hierarchy, tiers=tuple(tiers), own=tuple(bases))
+    tiers = [
+        tuple(_tier(hierarchy, level, blocks, fold, panel.info) for fold in held)
+        for level, blocks in level_blocks(panel, hierarchy)
+    ]
+    unknown = np.full((hierarchy.groups, horizon), np.nan)
+    return Tree(by_code=hierarchy, tiers=tuple(tiers), own=tuple(unknown for _ in held))
+
+
+def taught(
+    tree: Tree, panel: PanelData, held: Sequence[Fold], spec: Spec, threads: int = 1
+) -> Tree:
+    """The levels with the forecasts of their own."""
+    groups = Groups.of(panel, tree.by_code, spec)
+    if groups is None:
+        return tree
+    cutoffs = [fold.window.cutoff for fold in held]
+    bench = groups.bench(cutoffs, threads)
+    first = np.concatenate([block.first for block in groups.panel.blocks()])
+    own = []
+    for cutoff, unknown in zip(cutoffs, tree.own, strict=True):
+        values, begun = unknown.copy(), groups.places[first <= cutoff]
+        fitted = bench.fit(groups.recipe, cutoff)
+        values[begun] = bench.forecast(fitted, cutoff, values.shape[1]).values
+        own.append(values)
+    return replace(tree, own=tuple(own), groups=groups, threads=threads)
+
+
+def learned(tree: Tree) -> Learned | None:
+    """The learner of the levels, fit on all of their history; None where there is none."""
+    if tree.groups is None:
+        return None
+    cutoff = tree.groups.panel.info.cutoff
+    fitted = tree.groups.bench([cutoff], tree.threads).fit(tree.groups.recipe, cutoff)
+    return Learned(forecaster=fitted, levels=tree.groups.levels)
 
 
 def _tier(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lakecast.core import hierarchy as trees
-from lakecast.models.levels import METHODS, weights
+from lakecast.models.levels import METHODS, reconciled
 from lakecast.training.backtest import Backtest, Candidate, Forecasts
 from lakecast.training.hierarchy import mean_loss, mean_metric, stats
 
@@ -35,13 +35,12 @@ RECONCILED: Final = ", reconciled"
 class Plan:
     """How a candidate's levels are forecast: in each window as chosen before it, and now.
 
-    `ratios` [L + 1] are what `models.levels.Levels` holds. `loss` and `sums` are the nested loss
-    of the plan and of adding up, means over levels by `metric`.
+    `loss` and `sums` are the nested loss of the plan and of adding up, means over levels by
+    `metric`.
     """
 
     method: Method
     by_window: tuple[Method, ...]
-    ratios: tuple[float, ...]
     metric: str
     loss: float
     sums: float
@@ -63,7 +62,6 @@ def make_plan(tree: Tree, backtest: Backtest, name: str, spec: Spec) -> Plan:
     return Plan(
         method=method,
         by_window=tuple(chosen),
-        ratios=court.ratios(backtest.folds),
         metric=court.metric,
         loss=loss,
         sums=plain,
@@ -104,30 +102,13 @@ class _Court:
         held = [self._stats(chosen[fold.window.index], fold) for fold in self.backtest.scored]
         return mean_loss(self.metric, self._sum(held))
 
-    def ratios(self, past: Sequence[Fold]) -> tuple[float, ...]:
-        """[L + 1] mean square of the errors of each level's own forecasts, and of the candidate's,
-        over the mean square of the scales; 1 where nothing is known."""
-        above = np.zeros((len(self.tree.tiers) + 1, 2))
-        for fold in past:
-            own = self.tree.own[fold.window.index]
-            parts = [own[self.tree.by_code.part(level)] for level in range(len(self.tree.tiers))]
-            for level, tier in enumerate(self.tree.folds(fold)):
-                above[level] += _squares(tier, parts[level][tier.codes])
-            above[-1] += _squares(fold, self.backtest.of(self.name, fold))
-        usable = (above > 0).all(axis=1)
-        return tuple(np.where(usable, above[:, 0] / np.where(usable, above[:, 1], 1.0), 1.0))
-
     def values(self, method: Method, fold: Fold) -> NDArray[np.float64]:
         """[S, H] the series' forecasts by a method, with what was known at the fold's cutoff."""
         base = self.backtest.of(self.name, fold)
         if method == "bottom_up":
             return base
-        hierarchy, past = self.tree.at(fold), self.backtest.past(fold)
-        scales = (fold.spread, self.tree.scale(fold))
-        ratios = self.ratios(past) if method == "wls_var" else ()
-        heavy = weights(method, hierarchy, scales, ratios)
-        own = self.tree.own[fold.window.index]
-        return trees.reconcile(hierarchy, base, own, heavy, self.spec.forecast.minimum)
+        own, minimum = self.tree.own[fold.window.index], self.spec.forecast.minimum
+        return reconciled(self.tree.at(fold), base, own, minimum)
 
     def _stats(self, method: Method, fold: Fold) -> NDArray[np.float64]:
         """The same window may be known to a different extent."""
@@ -139,13 +120,6 @@ class _Court:
     @staticmethod
     def _sum(held: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         return np.asarray(np.stack(held).sum(axis=0))
-
-
-def _squares(fold: Fold, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[2] sums over what is scored of the squared errors and of the squared scales."""
-    error = fold.scored - values
-    scale = np.where(np.isnan(error), np.nan, fold.spread[:, None])
-    return np.array([np.nansum(error**2), np.nansum(scale**2)])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ from lakecast.columns import CANDIDATE, HORIZON, LEVEL, WINDOW
 from lakecast.core import metrics
 from lakecast.models.levels import Levels
 from lakecast.training.calibration import calibrate, interval_stats
-from lakecast.training.hierarchy import stats
+from lakecast.training.hierarchy import learned, stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ def levels_of_bundle(above: Above, forecast: Forecast) -> Levels:
         columns=tuple(level.columns for level in above.tree.by_code.levels),
         method=above.plan.method,
         calibrations=tuple(calibrate(one, above.name, forecast.levels) for one in above.held),
-        ratios=above.plan.ratios,
+        learned=None if above.plan.method == "bottom_up" else learned(above.tree),
     )
 
 

@@ -155,7 +155,7 @@ class _Stage:
         metric = folds.judged_by([fold], spec.gate.metric)
         tree = None
         if series is not None and metric == "rmsse" and levels_of(spec):
-            tree = grow(panel, by_code(series, levels_of(spec)), [fold], own=False)
+            tree = grow(panel, by_code(series, levels_of(spec)), [fold])
         return cls(bench, fold, hooks, panel is not whole, metric, tree)
 
     def family(self, points: Sequence[Candidate], tried: Lineup, bar: Progress) -> list[_Tried]:

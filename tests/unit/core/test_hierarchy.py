@@ -68,7 +68,7 @@ def test_reconciled_forecasts_are_those_of_a_dense_solve(scaled: bool) -> None:
     series, groups = rng.normal(5, 2, (6, 3)), rng.normal(15, 9, (found.groups, 3))
     weights = trees.structural(found)
     if scaled:
-        weights = trees.inverse(rng.gamma(1, 2, 6), rng.gamma(2, 5, found.groups))
+        weights = Weights(series=rng.gamma(1, 2, 6), groups=rng.gamma(2, 5, found.groups))
     s, w, v = dense(found), np.diag(weights.series), np.diag(weights.groups)
     expected = np.linalg.solve(w + s.T @ v @ s, w @ series + s.T @ v @ groups)
     np.testing.assert_allclose(trees.reconcile(found, series, groups, weights), expected, rtol=1e-6)
@@ -76,12 +76,6 @@ def test_reconciled_forecasts_are_those_of_a_dense_solve(scaled: bool) -> None:
 
 def test_structural_weights_count_series() -> None:
     assert trees.structural(tree()).groups[:3].tolist() == [1 / 6, 1 / 2, 1 / 2]
-
-
-def test_what_is_known_exactly_has_the_least_variance_that_counts() -> None:
-    found = trees.inverse(np.array([0.0, 2.0, 4.0]), np.array([np.nan, 5.0]))
-    assert found.series.tolist() == pytest.approx([1 / 3e-4, 0.5, 0.25])
-    assert found.groups.tolist() == [0.0, 0.2]
 
 
 def test_forecasts_that_add_up_come_back_as_they_are() -> None:

@@ -14,8 +14,13 @@ from tests.panels import CUTOFF, STORES, mixed, regular
 from lakecast.core import intervals
 from lakecast.core.classes import CLASSES
 from lakecast.core.features import state_at
+from lakecast.core.hierarchy import Hierarchy
+from lakecast.core.hierarchy_panels import group_panel
+from lakecast.models import groups
 from lakecast.models.bundle import Predictor, needed
-from lakecast.models.levels import METHODS, Levels
+from lakecast.models.groups import Learned
+from lakecast.models.levels import METHODS, Levels, reconciled
+from lakecast.spec import loads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +29,18 @@ if TYPE_CHECKING:
     from lakecast.models.levels import Method
 
 KEYS = ["level", "item", "store"]
+SPEC = """
+spec = 1
+[[sources]]
+table = "sales"
+path = "vendas.csv"
+[panel]
+series = ["item"]
+time = "day"
+target = "sales"
+[forecast]
+horizon = 14
+"""
 
 
 def calibration(width: float) -> intervals.Calibration:
@@ -37,16 +54,27 @@ def calibration(width: float) -> intervals.Calibration:
     )
 
 
+LEVELS = ((), ("store",))
+
+
+def learned(panel: MemoryPanel, named: pl.DataFrame) -> Learned:
+    tree = Hierarchy.build(named, LEVELS)
+    held = group_panel(panel, tree, groups.statics(tree, panel.info))
+    recipe = groups.recipe_of(held.info, loads(SPEC))
+    recipe = replace(recipe, params={**recipe.params, "num_iterations": 20})
+    return Learned(forecaster=recipe.fit(held, CUTOFF), levels=(0, 1))
+
+
 def levelled(panel: MemoryPanel, method: Method, minimum: float | None = 0.0) -> Predictor:
     fitted = champion(panel, CUTOFF)
+    stores = pl.Series("store", [STORES[i % 3] for i in range(panel.info.series)])
     levels = Levels(
-        columns=((), ("store",)),
+        columns=LEVELS,
         method=method,
         calibrations=(calibration(1.0), calibration(2.0), calibration(3.0)),
-        ratios=(0.5, 0.7, 2.0),
+        learned=learned(panel, names(panel).with_columns(stores)) if method == "wls" else None,
     )
     memory = needed(fitted.forecaster, panel.info, levels)
-    stores = pl.Series("store", [STORES[i % 3] for i in range(panel.info.series)])
     return replace(
         fitted,
         calibration=calibration(1.5),
@@ -95,7 +123,7 @@ def test_pieces_change_nothing(method: Method) -> None:
 
 
 def test_some_series_are_answered_for_themselves_alone() -> None:
-    fitted = levelled(regular(7), "wls_struct")
+    fitted = levelled(regular(7), "wls")
     asked = pl.DataFrame({"item": ["i0003"]})
     assert fitted.forecast(asked).equals(fitted.forecast().filter(pl.col("item") == "i0003"))
 
@@ -113,7 +141,7 @@ def test_intervals_are_of_the_level_and_hold_the_forecast(method: Method) -> Non
 
 
 def test_saved_levels_are_the_same_bits(tmp_path: Path) -> None:
-    fitted = levelled(regular(7), "wls_var")
+    fitted = levelled(regular(7), "wls")
     fitted.save(tmp_path / "bundle")
     again = Predictor.load(tmp_path / "bundle")
     assert again.hierarchy is not None
@@ -134,8 +162,18 @@ def test_no_series_have_no_levels() -> None:
     assert whole(fitted).height == 0
 
 
-def test_theta_of_the_levels_needs_a_longer_state() -> None:
+def test_the_learner_of_the_levels_needs_a_longer_state() -> None:
     info = regular(3).info
-    fitted = levelled(regular(3), "wls_struct")
+    fitted = levelled(regular(3), "wls")
     assert fitted.state.memory == 112
     assert needed(fitted.forecaster, info) < 112
+
+
+def test_a_group_is_moved_half_the_way_to_what_its_own_history_says() -> None:
+    tree = Hierarchy.build(pl.DataFrame({"store": list("aabb")}), LEVELS)
+    series = np.array([[1.0], [1.0], [4.0], [4.0]])
+    own = np.array([[18.0], [6.0], [12.0]])  # twice and more what the series add up to
+    moved = reconciled(tree, series, own, 0.0)
+    np.testing.assert_allclose(tree.sums(moved)[:, 0], [38 / 3, 10 / 3, 28 / 3])
+    unknown = np.full_like(own, np.nan)
+    np.testing.assert_array_equal(reconciled(tree, series, unknown, 0.0), series)

@@ -51,7 +51,7 @@ def test_without_levels_the_page_says_nothing_of_them(small: ReportData) -> None
     assert "By level" not in render(small)
 
 
-@pytest.mark.parametrize("method", ["bottom_up", "wls_var"])
+@pytest.mark.parametrize("method", ["bottom_up", "wls"])
 def test_the_page_says_how_levels_are_forecast(small: ReportData, method: str) -> None:
     page = render(replace(small, levels=FRAME.with_columns(method=pl.lit(method))))
     assert "By level" in page

@@ -103,8 +103,8 @@ class Training:
         """The levels above the series in the backtest's windows; None where there are none."""
         from lakecast.training.hierarchy import tree_of
 
-        folds = self.ran.backtest.folds
-        return tree_of(self.panel, self.panel.series, folds, self.context.spec)
+        folds, threads = self.ran.backtest.folds, self.context.settings.threads
+        return tree_of(self.panel, self.panel.series, folds, self.context.spec, threads)
 
     @cached_property
     def above(self) -> Above | None:
