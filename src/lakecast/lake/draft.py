@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from lakecast.ahead import ahead
 from lakecast.columns import LOAD, REPAIRED, ROW, SOURCE
 from lakecast.core.contract.coded import constant
 from lakecast.core.contract.judge import Facts, finding, guess, judge
@@ -17,7 +18,6 @@ from lakecast.core.contract.names import rename
 from lakecast.core.contract.rules import RULES, level_of
 from lakecast.core.contract.settle import EXAMPLES, QUARANTINE, Example, Tally, merge, settle
 from lakecast.errors import DataRefused
-from lakecast.lake.ahead import ahead
 from lakecast.lake.keys import repeats
 from lakecast.lake.narrow import plain
 from lakecast.lake.parts import Parts

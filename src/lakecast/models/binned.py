@@ -8,12 +8,14 @@ or before the earliest cutoff, so that no window's edges know its future.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import cycle
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import lightgbm
 import numpy as np
 
+from lakecast.ahead import ahead
 from lakecast.models.protocol import Rows
 from lakecast.models.sizes import SAMPLE
 
@@ -134,16 +136,19 @@ class BinnedSet:
 
 
 def _sample(rows: RowBlocks, seed: int) -> NDArray[np.float32]:
-    """[<= SAMPLE, F] row-major, in canonical order."""
+    """[<= SAMPLE, F] column-major, in canonical order."""
     count = rows.rows
     picked = np.arange(count)
-    if count > SAMPLE:
-        picked = np.sort(np.random.default_rng(seed).choice(count, SAMPLE, replace=False))
-    out = np.empty((len(picked), len(rows.columns)), dtype=np.float32)
+    if count > SAMPLE:  # one of each of so many equal stretches
+        place = np.arange(SAMPLE) + np.random.default_rng(seed).random(SAMPLE)
+        picked = np.minimum(place * (count / SAMPLE), count - 1).astype(np.int64)
+    out = np.empty((len(picked), len(rows.columns)), dtype=np.float32, order="F")
     before = 0
     for block in rows.blocks():
         low, high = np.searchsorted(picked, [before, before + len(block.target)])
-        out[low:high] = block.matrix[picked[low:high] - before]
+        drawn = picked[low:high] - before
+        for column in range(out.shape[1]):
+            np.take(block.matrix[:, column], drawn, out=out[low:high, column], mode="clip")
         before += len(block.target)
     return out
 
@@ -167,21 +172,31 @@ class _Stream(lightgbm.Sequence):
         self.ordinals = np.empty(rows.rows, dtype=np.int32)
         self.weight: NDArray[np.float32] | None = None
         self.groups = {name: np.empty(rows.rows, dtype=np.int16) for name in places}
-        self._matrix = np.empty((min(BATCH, rows.rows), len(rows.columns)), dtype=np.float32)
-        self._batches = _batches(rows)
+        self._batches = ahead(self._made(rows))
 
     def __len__(self) -> int:
         return len(self.target)
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
         """The rows of the next batch, until the one after is asked for."""
-        begin = at = index.start
-        for piece in next(self._batches):
-            part = slice(at, at + len(piece.target))
-            self._matrix[part.start - begin : part.stop - begin] = piece.matrix
-            self._keep(part, piece)
-            at = part.stop
-        return self._matrix[: at - begin]
+        batch = next(self._batches)
+        if index.start + len(batch) == len(self):
+            self._batches.close()
+        return batch
+
+    def _made(self, rows: RowBlocks) -> Iterator[NDArray[np.float32]]:
+        """Batches row-major, by turns in two arrays: one is made while the other is read."""
+        shape = (min(BATCH, rows.rows), len(rows.columns))
+        arrays = cycle(np.empty(shape, dtype=np.float32) for _ in range(2))
+        at = 0
+        for batch, array in zip(_batches(rows), arrays, strict=False):
+            begin = at
+            for piece in batch:
+                part = slice(at, at + len(piece.target))
+                array[part.start - begin : part.stop - begin] = piece.matrix
+                self._keep(part, piece)
+                at = part.stop
+            yield array[: at - begin]
 
     def _keep(self, part: slice, piece: Rows) -> None:
         self.target[part] = piece.target

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lakecast.ahead import mapped
 from lakecast.core.block import PartPanel
-from lakecast.core.features import kept, matrix
+from lakecast.core.features import fill, kept, matrix
 from lakecast.models.protocol import Rows
 from lakecast.models.scaling import shrink, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,12 +25,18 @@ if TYPE_CHECKING:
 def eligible(block: Block, lead: int) -> NDArray[np.bool_]:
     """[N] rows that can be trained on: with a target, and a value at least `lead` before them."""
     known = ~np.isnan(block.target)
-    if block.rows:
-        starts, ends = block.starts[:-1], block.starts[1:]
-        early = np.minimum(_first(known, starts) + lead, ends) - starts
-        offset = np.repeat(starts - np.cumsum(early) + early, early)
-        known[offset + np.arange(early.sum())] = False
+    early = _begins(block, known, lead) - block.starts[:-1]
+    offset = np.repeat(block.starts[:-1] - np.cumsum(early) + early, early)
+    known[offset + np.arange(early.sum())] = False
     return known
+
+
+def _begins(block: Block, known: NDArray[np.bool_], lead: int) -> NDArray[np.int64]:
+    """[S] the row from which each series has a value at least `lead` before; its end: none."""
+    starts, ends = block.starts[:-1], block.starts[1:]
+    if not block.rows:
+        return starts
+    return np.asarray(np.minimum(_first(known, starts) + lead, ends))
 
 
 def _first(known: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -95,16 +99,50 @@ def _counted(panel: PanelData, lead: int, cutoff: int, by: str | None) -> dict[i
     for block in panel.blocks():
         until = block.until(cutoff)
         earliest = int(until.first.min(initial=cutoff))
-        keep = eligible(until, lead)
-        offsets = until.ordinals()[keep] - earliest
-        owners = np.zeros(1) if by is None else until.statics[by]
-        each = None if by is None else np.repeat(owners, until.lengths)[keep]
+        owners = np.zeros(len(until.codes)) if by is None else until.statics[by]
+        spans = _Spans.of(until, lead, earliest)
         for value in np.unique(owners).tolist():
-            counts = np.bincount(offsets if each is None else offsets[each == value])
+            counts = spans.counted(owners == value, cutoff - earliest + 1)
             periods = found.setdefault(int(value), {})
             for period in np.flatnonzero(counts).tolist():
                 periods[earliest + period] = periods.get(earliest + period, 0) + int(counts[period])
     return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spans:
+    """The eligible rows of a block: [S] from `low` up to `high`, but for `missing`.
+
+    Counted in periods from the earliest; `missing` are the rows within without a target, as the
+    places of their series and their periods.
+    """
+
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    missing: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, block: Block, lead: int, earliest: int) -> _Spans:
+        known = ~np.isnan(block.target)
+        begins, origins = _begins(block, known, lead), block.first.astype(np.int64) - earliest
+        null = np.flatnonzero(~known)
+        owner = np.searchsorted(block.starts, null, side="right") - 1
+        late = null >= begins[owner]
+        null, owner = null[late], owner[late]
+        low = origins + begins - block.starts[:-1]
+        return cls(
+            low=low,
+            high=origins + block.lengths,
+            missing=(owner, origins[owner] + null - block.starts[owner]),
+        )
+
+    def counted(self, chosen: NDArray[np.bool_], periods: int) -> NDArray[np.int64]:
+        """[periods] eligible rows of the series that are chosen [S]."""
+        owner, period = self.missing
+        changes = np.bincount(self.low[chosen], minlength=periods + 1)
+        changes -= np.bincount(self.high[chosen], minlength=periods + 1)
+        nulls = np.bincount(period[chosen[owner]], minlength=periods)
+        return np.asarray(np.cumsum(changes)[:periods] - nulls)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -149,34 +187,32 @@ class PanelRows:
 
     def hold(self, threads: int = 1) -> PanelRows:
         """The same rows, computed once, on so many threads, and kept in memory."""
-        made = _ahead(self._made, self.panel.blocks(), threads)
+        made = mapped(self._made, self.panel.blocks(), threads)
         return replace(self, held=tuple(rows for rows in made if len(rows.target)))
 
     def _made(self, block: Block) -> Rows:
         block = block.until(self.cutoff)
         inside = kept(block, self.start)
-        keep = eligible(block, self.fitted.plan.lead)[inside]
-        features, scale = shrink(
-            self.fitted, matrix(self.fitted, block, start=self.start), scaled=self.scaled
-        )
+        wanted = eligible(block, self.fitted.plan.lead) & inside
+        keep = wanted[inside]
+        if self.scaled:
+            made = matrix(self.fitted, block, start=self.start)
+            features, scale = shrink(self.fitted, made, scaled=True)
+            scale = scale[keep]
+        else:
+            features, scale = self._plain(block, keep.size), np.ones(int(keep.sum()), np.float32)
         return Rows(
             matrix=_filtered(features, keep),
-            target=(block.target[inside] / scale)[keep],
-            ordinals=block.ordinals()[inside][keep],
-            weight=weights(scale[keep], scaled=self.scaled),
+            target=block.target[wanted] / scale,
+            ordinals=block.ordinals()[wanted],
+            weight=weights(scale, scaled=self.scaled),
         )
 
-
-def _ahead(make: Callable[[Block], Rows], blocks: Iterator[Block], threads: int) -> Iterator[Rows]:
-    """The rows of each block, in order; a block is read when a thread is about to be free."""
-    waiting: deque[Future[Rows]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="lakecast-rows") as pool:
-        for block in blocks:
-            waiting.append(pool.submit(make, block))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    def _plain(self, block: Block, size: int) -> NDArray[np.float32]:
+        """The block's features [size, F] alone: a row that can be trained on has a scale."""
+        out = np.empty((len(self.columns), size), np.float32)
+        fill(self.fitted, block, out, 0, start=self.start)
+        return out.T
 
 
 def _between(rows: Rows, start: int, cutoff: int) -> Rows:

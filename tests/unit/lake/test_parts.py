@@ -9,9 +9,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from lakecast.ahead import ahead
 from lakecast.columns import ROW
 from lakecast.core.contract.coded import coded, constant, once
-from lakecast.lake.ahead import ahead
 from lakecast.lake.parts import GROUP, Parts
 
 if TYPE_CHECKING:
