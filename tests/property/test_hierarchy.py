@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakecast.core import hierarchy as trees
-from lakecast.core.hierarchy import Hierarchy
+from lakecast.core.hierarchy import Hierarchy, Weights
 
 
 @st.composite
@@ -31,7 +31,8 @@ def test_reconciled_forecasts(found: Hierarchy, seed: int, scaled: bool) -> None
     groups = found.sums(series) * rng.uniform(0, 2, (found.groups, 3))
     weights = trees.structural(found)
     if scaled:
-        weights = trees.inverse(rng.gamma(1, 1, found.series), rng.gamma(1, 1, found.groups))
+        heavy = 1e-3 + rng.gamma(1, 1, found.series), rng.gamma(1, 1, found.groups)
+        weights = Weights(series=heavy[0], groups=heavy[1])
     made = trees.reconcile(found, series, groups, weights, 0.0)
     assert made.min() >= 0.0
     sums = found.sums(made)
