@@ -46,12 +46,14 @@ class Prediction:
 
     @property
     def room(self) -> int:
-        """Bytes that rows and binned sets may take while models are fit."""
-        train = next((need for need in self.needs if need.stage == "train"), None)
-        if train is None:
+        """Bytes that rows and binned sets may take while models are fit, in the backtest or last."""
+        fitting = [need for need in self.needs if need.stage in {"train", "select"}]
+        if not fitting:
             return self.budget
-        own = sum(train.parts.get(name, 0) for name in _ROWS)
-        return max(int(sizes.WORKBENCH * (self.budget - (train.memory - own))), 1)
+        taken = max(
+            need.memory - sum(need.parts.get(name, 0) for name in _ROWS) for need in fitting
+        )
+        return max(int(sizes.WORKBENCH * (_MARGIN * self.budget - taken)), 1)
 
     @property
     def whole(self) -> bool:

@@ -15,6 +15,7 @@ from lakecast.errors import UsageError
 from lakecast.flows.budget.facts import Facts, outline_of
 from lakecast.flows.budget.resolve import LEAST_ROWS, predict, with_rows
 from lakecast.flows.outcome import pace
+from lakecast.models import sizes
 from lakecast.spec import Panel, Source, Spec
 from lakecast.training.outline import Ground
 
@@ -65,6 +66,17 @@ def test_what_is_trained_fits_into_the_budget(budget: int) -> None:
     found.check(STAGES)
     assert max(need.memory for need in found.needs) <= budget
     assert LEAST_ROWS < found.rows <= SPEC.train.rows
+
+
+@pytest.mark.parametrize("budget", [2 * GB, 4 * GB])
+def test_rows_get_what_is_left_beside_the_last_fit(budget: int) -> None:
+    """It has more beside it than the fits of the backtest, and no room of its own."""
+    found = predict(LARGE, SPEC, budget)
+    select = found.need("select")
+    assert select is not None
+    beside = sum(size for name, size in select.parts.items() if name not in {"rows", "fitting"})
+    assert {"tracking", "beside"} < set(select.parts)
+    assert sizes.ROOM * found.room + beside == pytest.approx(0.95 * budget, rel=1e-6)
 
 
 def test_a_larger_budget_trains_more() -> None:
