@@ -34,12 +34,13 @@ class KeySet:
     Not for use by two threads at once; it takes `threads` itself.
     """
 
-    __slots__ = ("_counts", "_shards", "_threads")
+    __slots__ = ("_counts", "_pool", "_shards", "_threads")
 
     def __init__(self, threads: int = 1) -> None:
         self._shards = [np.zeros(_LEAST, np.uint64) for _ in range(_SHARDS)]
         self._counts = [0] * _SHARDS
         self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lakecast-keys")
 
     def __len__(self) -> int:
         return sum(self._counts)
@@ -66,8 +67,7 @@ class KeySet:
                     added = _mark(self._shards[shard], hashes, wanted, rows, seen)
                     self._counts[shard] += added
 
-        with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(work, range(self._threads)))
+        list(self._pool.map(work, range(self._threads)))
         return seen
 
     def _make_room(self, shard: int, more: int) -> None:
