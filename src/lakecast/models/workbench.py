@@ -343,7 +343,10 @@ class Workbench:
             parts = [shared.rows.within(None, cutoff) for cutoff in self.cutoffs]
             early = next((part for part in parts if part.rows >= _LEAST_ROWS), shared.rows)
             shared.edges = Edges.of(early, seed=learner.seed, threads=self.threads)
-        return BinnedSet.build(rows, shared.edges, partitions=self._partitions)
+        found = BinnedSet.build(rows, shared.edges, partitions=self._partitions)
+        if self._large:
+            give_back()  # what blocks were read into, before a fit takes as much
+        return found
 
     def _shrink(self) -> None:
         while (

@@ -32,6 +32,7 @@ BLOCK: Final = 1_000_000  # rows of a block of whole series
 EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SAMPLE rows
 COPIES: Final = 3  # of a block or a state while it is read, cut and turned
 JOINED: Final = 6  # of a part of a bucket while it is joined and completed
+ACTUALS: Final = 2 * 8  # a value of a window, as it is and as it is scored
 SCORES: Final = 2 * 14 * 8  # a forecast while it is scored: fourteen sums in float64, and a copy
 HISTOGRAM: Final = 2 * 255 * 16  # of one column in one leaf, and as much for its parent
 OUTPUT: Final = 200  # a row of forecasts as a frame, with names and intervals, and as Arrow
@@ -106,7 +107,7 @@ def panel(facts: Facts, spec: Spec) -> Need:
 
 def train(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
     """Rows and binned sets, the larger of binning and fitting; forecasts are read back after."""
-    fixed = standing(fits)
+    fixed = standing(facts, fits, spec)
     held = sets(facts, fits, budget - sum(fixed.values()))
     judged = max(_judging(facts, fits, spec) - sum(held.values()), 0)
     return Need.of("train", _training(facts, fits, spec), **fixed, **held, judging=judged)
@@ -114,16 +115,18 @@ def train(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
 
 def select(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
     """The fit on all data beside the sets that are kept from before it, and what is registered."""
-    fixed = {**standing(fits), "tracking": TRACK, "beside": beside(facts, spec)}
+    fixed = {**standing(facts, fits, spec), "tracking": TRACK, "beside": beside(facts, spec)}
     held = sets(facts, fits, budget - sum(fixed.values()))
     seconds = _fitting(facts, (fit for fit in fits.fits if fit.purpose == "final"))
     return Need.of("select", _START + seconds, **fixed, **held)
 
 
-def standing(fits: Outline) -> dict[str, int]:
+def standing(facts: Facts, fits: Outline, spec: Spec) -> dict[str, int]:
     """Parts of a training that do not depend on `train.rows`."""
     return {
         "libraries": LEARN,
+        "reading": min(_rows(facts), BLOCK) * (1 + _covariates(facts)) * FLOAT * COPIES,
+        "windows": _series(facts) * spec.forecast.horizon * fits.windows * ACTUALS,
         "edges": min(SAMPLE, fits.shared) * fits.columns * EDGES,
         "histograms": fits.leaves * fits.columns * HISTOGRAM,
     }
@@ -185,11 +188,9 @@ def row_bytes(fits: Outline) -> int:
 
 
 def _block(facts: Facts, fits: Outline) -> int:
-    """A block with its features while rows are binned."""
-    rows = min(_rows(facts), BLOCK)
+    """The features of a block while rows are binned."""
     share = fits.shared / max(_rows(facts), 1)
-    read = rows * (1 + _covariates(facts)) * FLOAT * COPIES
-    return int(read + rows * share * fits.columns * FLOAT * 2)
+    return int(min(_rows(facts), BLOCK) * share * fits.columns * FLOAT * 2)
 
 
 def _states(facts: Facts, fits: Outline, told: int) -> int:

@@ -46,7 +46,7 @@ class Prediction:
 
     @property
     def room(self) -> int:
-        """Bytes that rows and binned sets may take while models are fit, in the backtest or last."""
+        """Bytes that rows and binned sets may take while models are fit."""
         fitting = [need for need in self.needs if need.stage in {"train", "select"}]
         if not fitting:
             return self.budget
@@ -135,7 +135,8 @@ def _rows(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
 
 def _room(facts: Facts, fits: Outline, spec: Spec, budget: int) -> int:
     """Bytes that are left for rows; below 0 where nothing is."""
-    taken = sum(sizes.standing(fits).values()) + sizes.TRACK + sizes.beside(facts, spec)
+    standing = sum(sizes.standing(facts, fits, spec).values())
+    taken = standing + sizes.TRACK + sizes.beside(facts, spec)
     return int(_MARGIN * budget) - taken
 
 
