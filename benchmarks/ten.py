@@ -18,7 +18,7 @@ from lakecast.core.block import Block, MemoryPanel, PanelInfo
 from lakecast.core.calendar import Frequency
 from lakecast.core.features import compile_plan, fill, fit_plan
 from lakecast.engines.local import LocalEngine
-from lakecast.spec.model import Features, Rolling
+from lakecast.spec.features import Features, Rolling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

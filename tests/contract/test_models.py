@@ -15,7 +15,7 @@ from lakecast.core.features import state_at
 from lakecast.models import load, save
 from lakecast.models.recipes import BASELINES, Averaged, Baseline, Tabular
 from lakecast.models.workbench import Workbench
-from lakecast.spec.model import Features
+from lakecast.spec.features import Features
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from tests import panels
 
 from lakecast.core.block import MemoryPanel
 from lakecast.core.features import compile_plan, fit_plan, matrix
-from lakecast.spec.model import (
+from lakecast.spec.features import (
     Ewm,
     Expanding,
     Features,

@@ -23,7 +23,7 @@ from lakecast.core.features import (
     rows,
     state_at,
 )
-from lakecast.spec.model import (
+from lakecast.spec.features import (
     Ewm,
     Expanding,
     Features,

@@ -63,7 +63,7 @@ def _chosen() -> Any:
 def _model(row: dict[str, Any]) -> Any:
     import msgspec
 
-    from lakecast.spec.model import Features
+    from lakecast.spec.features import Features
     from lakecast.training.backtest import Candidate
 
     told = row["features"]

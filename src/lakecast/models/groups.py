@@ -20,7 +20,7 @@ from lakecast.core.hierarchy_panels import group_future, group_panel, tail_block
 from lakecast.models import families, inputs
 from lakecast.models.recipes import Tabular
 from lakecast.models.workbench import Workbench
-from lakecast.spec.model import Features, LaggedCovariate
+from lakecast.spec.features import Features, LaggedCovariate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

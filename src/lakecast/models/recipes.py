@@ -18,7 +18,7 @@ from lakecast.models.baselines import MovingAverage, Naive, SeasonalMean, Season
 from lakecast.models.direct import Direct, leads
 from lakecast.models.recursive import Recursive
 from lakecast.models.workbench import Reach, Sketch, Workbench
-from lakecast.spec.model import Features
+from lakecast.spec.features import Features
 
 if TYPE_CHECKING:
     from lakecast.core.block import PanelData, PanelInfo

@@ -1,11 +1,11 @@
 """The spec: the single source of truth of a project."""
 
 from lakecast.spec.codec import canonical, digest, load, loads
+from lakecast.spec.features import Features
 from lakecast.spec.model import (
     Backtest,
     Contract,
     Covariate,
-    Features,
     Forecast,
     Format,
     Gate,

@@ -97,9 +97,10 @@ def _explain(error: msgspec.ValidationError, where: str) -> SpecError:
 def _known_names() -> list[str]:
     names: set[str] = set()
     pending: list[type] = [Spec]
-    from lakecast.spec import model
+    from lakecast.spec import features, model
 
-    pending += [kind for kind in vars(model).values() if isinstance(kind, type)]
+    every = (*vars(model).values(), *vars(features).values())
+    pending += [kind for kind in every if isinstance(kind, type)]
     for kind in pending:
         names.update(getattr(kind, "__struct_fields__", ()))
     return sorted(names)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lakecast.core.folds import Fold
     from lakecast.core.splits import Window
     from lakecast.logs import Progresses
-    from lakecast.spec.model import Features
+    from lakecast.spec.features import Features
 
 BASELINE: Final = "baseline"
 

@@ -11,7 +11,8 @@ import msgspec
 from lakecast.errors import LakecastError, SpecError
 from lakecast.models import families
 from lakecast.models.recipes import BASELINES, Averaged, Baseline, Tabular, given
-from lakecast.spec.model import Family, Features
+from lakecast.spec.features import Features
+from lakecast.spec.model import Family
 from lakecast.training.backtest import BASELINE, Candidate
 
 if TYPE_CHECKING:

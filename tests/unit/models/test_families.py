@@ -13,7 +13,8 @@ from lakecast.core.features import Column
 from lakecast.errors import SpecError
 from lakecast.models import families
 from lakecast.models.recipes import Tabular, given
-from lakecast.spec.model import Features, Forecast, Train
+from lakecast.spec.features import Features
+from lakecast.spec.model import Forecast, Train
 
 FAMILIES = ("linear_regression", "random_forest", "gradient_boosting")
 

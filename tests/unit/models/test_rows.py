@@ -11,7 +11,7 @@ from tests import panels
 from lakecast.core.block import PartPanel
 from lakecast.core.features import compile_plan, fit_plan, kept, matrix
 from lakecast.models.rows import Census, PanelRows, eligible
-from lakecast.spec.model import Features
+from lakecast.spec.features import Features
 
 C = panels.CUTOFF
 FEATURES = Features(lags=(1, 2), rolling=(), seasonal=(), expanding=(), ewm=(), trend=())

@@ -14,7 +14,7 @@ from lakecast.errors import UsageError
 from lakecast.models.direct import Direct, leads
 from lakecast.models.recipes import Averaged, Baseline, Tabular
 from lakecast.models.recursive import Recursive
-from lakecast.spec.model import Features
+from lakecast.spec.features import Features
 
 C = panels.CUTOFF
 FEATURES = Features(

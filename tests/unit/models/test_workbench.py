@@ -15,7 +15,7 @@ from lakecast.core.features import fit_plan
 from lakecast.models import partitioned, sizes
 from lakecast.models.recipes import Baseline, Tabular
 from lakecast.models.workbench import Workbench, _turns
-from lakecast.spec.model import Features
+from lakecast.spec.features import Features
 
 C = panels.CUTOFF
 WINDOWS = (C - 28, C - 21, C - 14)

@@ -67,6 +67,8 @@ def test_a_file(tmp_path: Path) -> None:
          "could not be told", "hierarchy.levels[0]", "rename"),
         ('[gate]\nweight = "revenue"', "no money is known", "gate.weight", "panel.revenue"),
         ("[forecast]\nhorizn = 3", "unknown key `horizn`", "forecast", "did you mean `horizon`?"),
+        ("[[features.rolling]]\nwindw = 3", "unknown key `windw`", "features.rolling[0]",
+         "did you mean `window`?"),
         ("[gate]\nzzzz = 3", "unknown key `zzzz`", "gate", "remove it"),
         ("[forecast]\nhorizon = 0", ">= 1", "forecast.horizon", "docs/reference/spec.md"),
         ("[forecast]\nlevels = [100]", "<= 99", "forecast.levels[0]", "docs/reference"),

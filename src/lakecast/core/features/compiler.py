@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lakecast.core.block import PanelInfo
-    from lakecast.spec.model import Features, LaggedCovariate, Rolling
+    from lakecast.spec.features import Features, LaggedCovariate, Rolling
 
 _WHERE: Final = "lakecast.toml: features"
 _LAG: Final = re.compile(r"(^|_)lag_\d+$")

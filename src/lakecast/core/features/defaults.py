@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from lakecast.spec.model import Ewm, Expanding, Features, Rolling, Seasonal, Trend
+from lakecast.spec.features import Ewm, Expanding, Features, Rolling, Seasonal, Trend
 
 if TYPE_CHECKING:
     from lakecast.core.block import PanelInfo

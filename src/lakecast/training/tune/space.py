@@ -15,7 +15,8 @@ import msgspec
 from lakecast.errors import SpecError
 from lakecast.models import families, spaces
 from lakecast.models.recipes import given
-from lakecast.spec.model import Features, Objective, Scaling
+from lakecast.spec.features import Features
+from lakecast.spec.model import Objective, Scaling
 from lakecast.training.backtest import Candidate
 from lakecast.training.candidates import TREES, rows_of
 

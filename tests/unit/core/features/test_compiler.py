@@ -9,7 +9,7 @@ from lakecast.core.block import PanelInfo
 from lakecast.core.calendar import Frequency
 from lakecast.core.features import Column, Feature, FeaturePlan, compile_plan
 from lakecast.errors import SpecError
-from lakecast.spec.model import (
+from lakecast.spec.features import (
     Ewm,
     Expanding,
     Features,

@@ -6,7 +6,7 @@ from tests import panels
 from lakecast.core.block import MemoryPanel
 from lakecast.core.features import FittedPlan, compile_plan, fit_plan, matrix
 from lakecast.core.features.encode import finish, merge, partial
-from lakecast.spec.model import Features
+from lakecast.spec.features import Features
 
 LEARNING = Features(lags=(1,), encodings=("store",), pooled=("store",), static=False)
 NULL = float("nan")

@@ -10,7 +10,7 @@ import pytest
 from tests import panels
 
 from lakecast.core.features import compile_plan, fit_plan, matrix
-from lakecast.spec.model import Ewm, Expanding, Features, Rolling, Seasonal, Trend
+from lakecast.spec.features import Ewm, Expanding, Features, Rolling, Seasonal, Trend
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

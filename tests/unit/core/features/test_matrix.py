@@ -20,7 +20,7 @@ from lakecast.core.features import (
     state_at,
 )
 from lakecast.errors import UsageError
-from lakecast.spec.model import Features
+from lakecast.spec.features import Features
 
 CUTOFF = panels.CUTOFF - 20
 

@@ -16,7 +16,7 @@ from lakecast.core.features import (
     row,
     state_at,
 )
-from lakecast.spec.model import Features
+from lakecast.spec.features import Features
 
 CUTOFF = panels.CUTOFF - 20
 

@@ -12,7 +12,7 @@ from msgspec import structs
 from tests import panels
 
 from lakecast.core.features import compile_plan, fill, fit_plan, matrix
-from lakecast.spec.model import Features, Rolling, Seasonal, Trend
+from lakecast.spec.features import Features, Rolling, Seasonal, Trend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
