@@ -14,7 +14,7 @@ import numpy as np
 
 from lakecast.columns import LEVEL
 from lakecast.core.features import state_at
-from lakecast.core.features.defaults import DEFAULTS
+from lakecast.core.features.defaults import group_scale
 from lakecast.core.hierarchy import floor_of
 from lakecast.core.hierarchy_panels import group_future, group_panel, tail_block
 from lakecast.models import families, inputs
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 MOST: Final = 1_000_000
 """Rows of all groups together: levels of more groups are added up alone."""
-_SPANS: Final = 2
-"""A row is divided by the mean of so many times the longest window: 16 weeks, where rows are days.
-A mean of fewer follows a Christmas, one of more an old level."""
 _ROUNDS: Final = (200, 1_000)
 _ROWS: Final = 100  # a round each, within those bounds: noise is learned by heart in many
 _FAMILY: Final = "gradient_boosting"
@@ -107,11 +104,10 @@ def recipe_of(info: PanelInfo, spec: Spec) -> Tabular:
 
 def _features(info: PanelInfo, asked: Features) -> Features:
     """Nothing that needs a whole history, so that the last values of the series tell a state."""
-    own = DEFAULTS[info.frequency.unit]
     return Features(
         expanding=(),
         ewm=(),
-        scale=_SPANS * own.means[-1],
+        scale=group_scale(info),
         holidays=asked.holidays,
         covariates=tuple(LaggedCovariate(column=name, lags=(0,)) for name in info.covariates),
     )

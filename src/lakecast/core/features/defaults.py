@@ -70,6 +70,14 @@ def season_window(info: PanelInfo) -> int:
     return short[0] if short else DEFAULTS[info.frequency.unit].means[0]
 
 
+def group_scale(info: PanelInfo) -> int:
+    """Periods whose mean the rows of a level's groups are divided by: 16 weeks, where they are days.
+
+    A mean of fewer follows a Christmas down, one of more an old level.
+    """
+    return 2 * DEFAULTS[info.frequency.unit].means[-1]
+
+
 def _or(given: T | None, otherwise: T | None) -> T | None:
     return otherwise if given is None else given
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from lakecast.core.features.defaults import group_scale
 from lakecast.models.sizes import FLOAT, ROOM, SAMPLE, binned, fitted, fitted_apart
 
 if TYPE_CHECKING:
@@ -201,6 +202,8 @@ def _states(facts: Facts, fits: Outline, told: int) -> int:
 
 def _state(facts: Facts, spec: Spec) -> int:
     memory = facts.fits.memory if facts.fits else 8 * spec.forecast.horizon
+    if facts.ground and spec.hierarchy.levels and spec.hierarchy.method != "bottom_up":
+        memory = max(memory, group_scale(facts.ground.info))
     return _series(facts) * (memory + spec.forecast.horizon) * (1 + _covariates(facts)) * FLOAT
 
 
