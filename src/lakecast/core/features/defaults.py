@@ -71,7 +71,7 @@ def season_window(info: PanelInfo) -> int:
 
 
 def group_scale(info: PanelInfo) -> int:
-    """Periods whose mean the rows of a level's groups are divided by: 16 weeks, where they are days.
+    """Periods whose mean the rows of a level are divided by: 16 weeks, where they are days.
 
     A mean of fewer follows a Christmas down, one of more an old level.
     """
