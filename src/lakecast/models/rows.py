@@ -9,7 +9,7 @@ import numpy as np
 
 from lakecast.ahead import mapped
 from lakecast.core.block import PartPanel
-from lakecast.core.features import fill, kept, matrix
+from lakecast.core.features import fill, matrix
 from lakecast.models.protocol import Rows
 from lakecast.models.scaling import shrink, weights
 
@@ -192,20 +192,19 @@ class PanelRows:
 
     def _made(self, block: Block) -> Rows:
         block = block.until(self.cutoff)
-        inside = kept(block, self.start)
+        ordinals = block.ordinals()
+        inside = ordinals >= self.start
         wanted = eligible(block, self.fitted.plan.lead) & inside
         keep = wanted[inside]
-        if self.scaled:
+        target, ordinals = block.target[wanted], ordinals[wanted]
+        if not self.scaled:
+            weight, features = np.ones_like(target), self._plain(block, keep.size)
+        else:
             made = matrix(self.fitted, block, start=self.start)
             features, scale = shrink(self.fitted, made, scaled=True)
-            scale = scale[keep]
-        else:
-            features, scale = self._plain(block, keep.size), np.ones(int(keep.sum()), np.float32)
+            target, weight = target / scale[keep], weights(scale[keep])
         return Rows(
-            matrix=_filtered(features, keep),
-            target=block.target[wanted] / scale,
-            ordinals=block.ordinals()[wanted],
-            weight=weights(scale, scaled=self.scaled),
+            matrix=_filtered(features, keep), target=target, ordinals=ordinals, weight=weight
         )
 
     def _plain(self, block: Block, size: int) -> NDArray[np.float32]:

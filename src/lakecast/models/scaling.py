@@ -28,14 +28,12 @@ def shrink(fitted: FittedPlan, held: Matrix, *, scaled: bool) -> Matrix:
     return matrix, scale
 
 
-def weights(scale: NDArray[np.float32], *, scaled: bool) -> NDArray[np.float32]:
+def weights(scale: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much a row says: the inverse of the variance that is left after dividing by the scale.
 
     Counts of mean m vary by about m + m^2 / 10, so that y / m varies by 1 / m + 1 / 10. Without
-    it the noise of many slow series would outvote the others. Even where nothing is scaled.
+    it the noise of many slow series would outvote the others.
     """
-    if not scaled:
-        return np.ones_like(scale)
     return scale / (np.float32(1.0) + np.float32(0.1) * scale)
 
 
