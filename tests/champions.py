@@ -12,6 +12,7 @@ from lakecast.core.block import MemoryPanel, after
 from lakecast.core.features import State, state_at
 from lakecast.models.bundle import Predictor, Terms, known_future, needed
 from lakecast.models.recipes import Tabular
+from lakecast.spec import Forecast, Panel, Source, Spec
 
 if TYPE_CHECKING:
     from lakecast.core.block import Block
@@ -22,6 +23,16 @@ LEVELS = (50, 80)
 RIDGE = Tabular(
     family="linear_regression", strategy="recursive", params={"alpha": 0.01}, horizon=HORIZON
 )
+
+
+def spec() -> Spec:
+    """Of the panels of `tests.panels`, with the horizon of these champions."""
+    return Spec(
+        spec=1,
+        sources=(Source(table="sales", path="vendas.csv"),),
+        panel=Panel(series=("item",), time="day", target="sales"),
+        forecast=Forecast(horizon=HORIZON),
+    )
 
 
 def champion(panel: MemoryPanel, cutoff: int, recipe: Tabular = RIDGE) -> Predictor:

@@ -29,7 +29,7 @@ CELLS: Final = 16_000_000
 """Most groups x periods that are added up in one pass over the panel: 144 MB."""
 ROWS: Final = 1_000_000
 """Rows of a block of groups, as of the panel's own."""
-_SHARED: Final = 0.5
+_SHARED: Final = 0.5  # of the periods of groups in which all their series must agree
 
 
 def level_blocks(

@@ -60,16 +60,19 @@ def learned(hierarchy: Hierarchy, periods: int) -> tuple[int, ...]:
 class Groups:
     """The groups of the learned levels as a panel, and the recipe for it.
 
-    `places` [G] are those of the groups among the groups of all levels.
+    `places` [G] are those of the groups among the groups of all levels. `threads` change no bit.
     """
 
     panel: MemoryPanel
     recipe: Tabular
     levels: tuple[int, ...]
     places: NDArray[np.int64]
+    threads: int
 
     @classmethod
-    def of(cls, panel: PanelData, by_code: Hierarchy, spec: Spec) -> Groups | None:
+    def of(
+        cls, panel: PanelData, by_code: Hierarchy, spec: Spec, threads: int = 1
+    ) -> Groups | None:
         """Of a panel whose series codes are the rows of the hierarchy; None where all are large."""
         rows, series = panel.info.rows, max(panel.info.series, 1)
         levels = learned(by_code, -(-rows // series))
@@ -79,12 +82,17 @@ class Groups:
         held = group_panel(panel, few, statics(few, panel.info))
         bounds = by_code.bounds
         places = [np.arange(bounds[level], bounds[level + 1]) for level in levels]
-        recipe = recipe_of(held.info, spec)
-        return cls(panel=held, recipe=recipe, levels=levels, places=np.concatenate(places))
+        return cls(
+            panel=held,
+            recipe=recipe_of(held.info, spec),
+            levels=levels,
+            places=np.concatenate(places),
+            threads=threads,
+        )
 
-    def bench(self, cutoffs: Sequence[int], threads: int) -> Workbench:
+    def bench(self, cutoffs: Sequence[int]) -> Workbench:
         """Where they are fit."""
-        return Workbench(self.panel, cutoffs, threads=threads)
+        return Workbench(self.panel, cutoffs, threads=self.threads)
 
 
 def recipe_of(info: PanelInfo, spec: Spec) -> Tabular:
@@ -148,7 +156,7 @@ class Learned:
         few, plans = tree.only(self.levels), self.forecaster.plans
         names = sorted({name for plan in plans for name in plan.covariates})
         block = tail_block(few, state, self.memory)
-        unknown = np.full(block.rows, np.nan, np.float32)  # none is looked back at
+        unknown = np.full(block.rows, np.nan, np.float32)  # of the past, none is looked at
         held = replace(block, covariates=dict.fromkeys(names, unknown), statics=statics(few, info))
         standing = state_at(held, state.cutoff, memory=self.memory, plans=plans)
         made = self.forecaster.forecast(standing, group_future(info, few, future, names)).values

@@ -47,7 +47,6 @@ class Tree:
     tiers: tuple[tuple[Fold, ...], ...]
     own: tuple[NDArray[np.float64], ...]
     groups: Groups | None = None
-    threads: int = 1
 
     def at(self, fold: Fold) -> Hierarchy:
         """The sums of a fold's series."""
@@ -117,11 +116,11 @@ def taught(
     tree: Tree, panel: PanelData, held: Sequence[Fold], spec: Spec, threads: int = 1
 ) -> Tree:
     """The levels with the forecasts of their own."""
-    groups = Groups.of(panel, tree.by_code, spec)
+    groups = Groups.of(panel, tree.by_code, spec, threads)
     if groups is None:
         return tree
     cutoffs = [fold.window.cutoff for fold in held]
-    bench = groups.bench(cutoffs, threads)
+    bench = groups.bench(cutoffs)
     first = np.concatenate([block.first for block in groups.panel.blocks()])
     own = []
     for cutoff, unknown in zip(cutoffs, tree.own, strict=True):
@@ -129,7 +128,7 @@ def taught(
         fitted = bench.fit(groups.recipe, cutoff)
         values[begun] = bench.forecast(fitted, cutoff, values.shape[1]).values
         own.append(values)
-    return replace(tree, own=tuple(own), groups=groups, threads=threads)
+    return replace(tree, own=tuple(own), groups=groups)
 
 
 def learned(tree: Tree) -> Learned | None:
@@ -137,7 +136,7 @@ def learned(tree: Tree) -> Learned | None:
     if tree.groups is None:
         return None
     cutoff = tree.groups.panel.info.cutoff
-    fitted = tree.groups.bench([cutoff], tree.threads).fit(tree.groups.recipe, cutoff)
+    fitted = tree.groups.bench([cutoff]).fit(tree.groups.recipe, cutoff)
     return Learned(forecaster=fitted, levels=tree.groups.levels)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.champions import spec
 from tests.panels import CUTOFF, STORES, panel_of
 
 from lakecast.core.block import after
@@ -15,32 +15,12 @@ from lakecast.core.features import state_at
 from lakecast.core.hierarchy import Hierarchy
 from lakecast.models import groups
 from lakecast.models.groups import Groups, Learned
-from lakecast.spec import loads
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lakecast.core.block import MemoryPanel
-    from lakecast.spec import Spec
 
-SPEC = """
-spec = 1
-[[sources]]
-table = "sales"
-path = "vendas.csv"
-[panel]
-series = ["item"]
-time = "day"
-target = "sales"
-[forecast]
-horizon = 14
-"""
 LEVELS = ((), ("store",), ("item",))
 HORIZON, BEFORE = 14, 20
-
-
-def spec() -> Spec:
-    return loads(SPEC)
 
 
 def hierarchy(panel: MemoryPanel) -> Hierarchy:
@@ -92,7 +72,7 @@ def taught() -> tuple[MemoryPanel, Hierarchy, Groups, Learned]:
     tree = hierarchy(panel)
     held = Groups.of(panel, tree.only([0, 1]), spec())
     assert held is not None
-    bench = held.bench([CUTOFF - BEFORE], 1)
+    bench = held.bench([CUTOFF - BEFORE])
     learned = Learned(forecaster=bench.fit(held.recipe, CUTOFF - BEFORE), levels=held.levels)
     return panel, tree, held, learned
 
@@ -103,7 +83,7 @@ def test_what_their_series_share_is_known_of_the_groups(
     panel, _, held, learned = taught
     assert held.panel.info.covariates == {"fair": "known-future"}
     actual = np.stack([b.target for b in panel.held])[0].reshape(9, -1).sum(axis=0)[-BEFORE:]
-    made = held.bench([CUTOFF - BEFORE], 1).forecast(learned.forecaster, CUTOFF - BEFORE, HORIZON)
+    made = held.bench([CUTOFF - BEFORE]).forecast(learned.forecaster, CUTOFF - BEFORE, HORIZON)
     assert np.abs(made.values[0] / actual[:HORIZON] - 1).max() < 0.15
     assert actual[:HORIZON].max() > 1.8 * np.median(actual)  # a fair falls in it
 
@@ -117,7 +97,7 @@ def test_where_the_series_stand_tells_what_the_history_of_the_groups_does(
     state = state_at(block, cutoff, memory=learned.memory)
     future = after(block, cutoff, HORIZON, ["fair", "price_tag"])
     found = learned.forecast(tree, state, future, panel.info)
-    expected = held.bench([cutoff], 1).forecast(learned.forecaster, cutoff, HORIZON).values
+    expected = held.bench([cutoff]).forecast(learned.forecaster, cutoff, HORIZON).values
     np.testing.assert_allclose(found[: len(expected)], expected, rtol=1e-5)
     assert np.isnan(found[len(expected) :]).all()  # the level of the items was not learned
 
@@ -128,16 +108,16 @@ def test_a_state_must_reach_back_far_enough(
     panel, tree, _, learned = taught
     assert learned.memory == 2 * 56
     state = state_at(panel.held[0], CUTOFF, memory=7)
-    future = replace(after(panel.held[0], CUTOFF, HORIZON, ["fair", "price_tag"]))
+    future = after(panel.held[0], CUTOFF, HORIZON, ["fair", "price_tag"])
     with pytest.raises(ValueError, match="the state holds 7 values, 112 are needed"):
         learned.forecast(tree, state, future, panel.info)
 
 
-def test_nothing_sold_is_no_reason_to_fail(tmp_path: Path) -> None:
+def test_nothing_sold_is_no_reason_to_fail() -> None:
     panel = panel_of([np.zeros(80), np.zeros(80)])
     tree = hierarchy(panel)
     held = Groups.of(panel, tree, spec())
     assert held is not None
-    fitted = held.bench([CUTOFF], 1).fit(held.recipe, CUTOFF)
-    made = held.bench([CUTOFF], 1).forecast(fitted, CUTOFF, HORIZON)
+    fitted = held.bench([CUTOFF]).fit(held.recipe, CUTOFF)
+    made = held.bench([CUTOFF]).forecast(fitted, CUTOFF, HORIZON)
     assert (made.values == 0).all()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
-from tests.champions import HORIZON, champion, names
+from tests.champions import HORIZON, champion, names, spec
 from tests.panels import CUTOFF, STORES, mixed, regular
 
 from lakecast.core import intervals
@@ -20,7 +20,6 @@ from lakecast.models import groups
 from lakecast.models.bundle import Predictor, needed
 from lakecast.models.groups import Learned
 from lakecast.models.levels import METHODS, Levels, reconciled
-from lakecast.spec import loads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,18 +28,6 @@ if TYPE_CHECKING:
     from lakecast.models.levels import Method
 
 KEYS = ["level", "item", "store"]
-SPEC = """
-spec = 1
-[[sources]]
-table = "sales"
-path = "vendas.csv"
-[panel]
-series = ["item"]
-time = "day"
-target = "sales"
-[forecast]
-horizon = 14
-"""
 
 
 def calibration(width: float) -> intervals.Calibration:
@@ -60,7 +47,7 @@ LEVELS = ((), ("store",))
 def learned(panel: MemoryPanel, named: pl.DataFrame) -> Learned:
     tree = Hierarchy.build(named, LEVELS)
     held = group_panel(panel, tree, groups.statics(tree, panel.info))
-    recipe = groups.recipe_of(held.info, loads(SPEC))
+    recipe = groups.recipe_of(held.info, spec())
     recipe = replace(recipe, params={**recipe.params, "num_iterations": 20})
     return Learned(forecaster=recipe.fit(held, CUTOFF), levels=(0, 1))
 

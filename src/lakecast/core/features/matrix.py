@@ -222,7 +222,8 @@ def _write(fitted: FittedPlan, sources: _Sources, span: Span, out: NDArray[np.fl
         if program.windows.size:
             windows.run(values, span, program.windows, out)
     if scaled and fitted.plan.scale:
-        mine = out[-1, int(span.outs[:1].sum()) :][: int((span.ends - span.begins).sum())]
+        at = int(span.outs.min(initial=out.shape[1]))  # others write beside it
+        mine = out[-1, at : at + int((span.ends - span.begins).sum())]
         np.abs(mine, out=mine)
         mine[mine == 0] = 1.0
     for index, column in enumerate(fitted.columns):
