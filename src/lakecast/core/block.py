@@ -44,6 +44,11 @@ class PanelInfo:
     rows: int = 0
 
     @property
+    def known_future(self) -> tuple[str, ...]:
+        """The covariates whose future is known."""
+        return tuple(name for name, role in self.covariates.items() if role == "known-future")
+
+    @property
     def season(self) -> int:
         """The season m of seasonal naive and of scaled metrics."""
         return self.seasons[0] if self.seasons else self.frequency.season

@@ -79,8 +79,7 @@ def group_panel(
     origin = int(first.min(initial=whole.cutoff + 1))
     size = (by_code.groups, whole.cutoff + 1 - origin)
     sums, known = np.zeros(size), np.zeros(size, np.bool_)
-    names = [name for name, role in whole.covariates.items() if role == "known-future"]
-    told = {name: Shared.of(size) for name in names}
+    told = {name: Shared.of(size) for name in whole.known_future}
     for block in panel.blocks():
         of, where = by_code.of[block.codes], (block.starts, block.first.astype(np.int64) - origin)
         add_rows(block.target, where, of, sums, known)

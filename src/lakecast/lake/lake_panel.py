@@ -50,7 +50,7 @@ class LakePanel:
 
     def futures(self) -> Iterator[Future]:
         """The known-future covariates of the horizon for each block of `blocks`, in their order."""
-        names = [name for name, role in self.info.covariates.items() if role == "known-future"]
+        names = list(self.info.known_future)
         for bucket, path in sorted(self.files.items()):
             future = _future(self.store, self.futures_of.get(bucket), names)
             for codes in _codes(self.store, path):

@@ -223,7 +223,7 @@ def needed(forecaster: Forecaster, info: PanelInfo, levels: Levels | None = None
 
 def known_future(info: PanelInfo) -> list[str]:
     """The covariates whose future is known, sorted."""
-    return sorted(name for name, role in info.covariates.items() if role == "known-future")
+    return sorted(info.known_future)
 
 
 def reach(future: Future, horizon: int) -> Future:

@@ -155,7 +155,7 @@ def _matched(frame: pl.DataFrame, series: pl.DataFrame, keys: Sequence[str]) -> 
 
 
 def _check_covariates(given: Sequence[str], info: PanelInfo) -> None:
-    known = sorted(name for name, role in info.covariates.items() if role == "known-future")
+    known = sorted(info.known_future)
     for name in given:
         if name not in known:
             what = "past-only" if name in info.covariates else "not a covariate"

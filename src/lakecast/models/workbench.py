@@ -359,7 +359,7 @@ def inputs(
     panel: PanelData, forecaster: Forecaster, cutoff: int, horizon: int
 ) -> Iterator[tuple[State, Future]]:
     """State and known future of each block at a cutoff, made for the forecaster."""
-    known = [name for name, role in panel.info.covariates.items() if role == "known-future"]
+    known = panel.info.known_future
     for block in panel.blocks():
         if _begun(block, cutoff):
             state = state_at(block, cutoff, memory=forecaster.memory, plans=forecaster.plans)

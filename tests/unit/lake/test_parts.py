@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
-import pytest
 
-from lakecast.ahead import ahead
 from lakecast.columns import ROW
 from lakecast.core.contract.coded import coded, constant, once
 from lakecast.lake.parts import GROUP, Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -83,29 +80,3 @@ def test_a_coded_column_is_asked_once_a_text() -> None:
     assert asked == [2, 4]
     assert constant("a", "x", 2).to_list() == ["x", "x"]
     assert constant("a", None, 2).to_list() == [None, None]
-
-
-def test_one_piece_is_made_ahead_and_no_more() -> None:
-    made: list[int] = []
-
-    def pieces() -> Iterator[int]:
-        for number in range(4):
-            made.append(number)
-            yield number
-
-    reader = ahead(pieces())
-    assert next(reader) == 0
-    reader.close()  # waits for the one under way
-    assert made == [0, 1]
-    assert list(ahead(iter(range(5)))) == list(range(5))
-
-
-def test_what_making_a_piece_raises_comes_in_its_place() -> None:
-    def pieces() -> Iterator[int]:
-        yield 1
-        raise ValueError("second")
-
-    reader = ahead(pieces())
-    assert next(reader) == 1
-    with pytest.raises(ValueError, match="second"):
-        next(reader)
