@@ -2,7 +2,7 @@
 
 From sorted values in memory to a trained booster, with identical parameters, on the same rows (the
 first 28 of each series have no 28th lag, and are left out by both). Ours is the product's path:
-`PanelRows`, held as the workbench holds them at this size, streamed into a `BinnedSet`. Time
+`PanelRows`, streamed into a `BinnedSet` once the edges of its bins are drawn from them. Time
 outside LightGBM is all that is not its own: for ours all but the construction of data sets (without
 what the rows cost that it asks for and waits for) and training, for the peer all but the `fit` of
 LightGBM's own regressor. What ours makes on another thread while LightGBM bins, slows that if
@@ -127,7 +127,7 @@ def _ours(panel: MemoryPanel) -> tuple[str, int]:
     rows = PanelRows(
         panel=panel, fitted=ten.planned(panel), scaled=False,
         census=Census.take(panel, 1, cutoff), start=ten.FIRST + WARM, cutoff=cutoff,
-    ).hold(THREADS)  # fmt: skip
+    )  # fmt: skip
     held = BinnedSet.build(rows, Edges.of(rows, seed=1, threads=THREADS))
     everything = np.ones(len(held.target), np.bool_)
     params = {**parameters(), "num_iterations": TREES}

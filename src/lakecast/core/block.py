@@ -49,6 +49,11 @@ class PanelInfo:
         return tuple(name for name, role in self.covariates.items() if role == "known-future")
 
     @property
+    def size(self) -> int:
+        """Bytes of the target and the covariates of all rows."""
+        return self.rows * (1 + len(self.covariates)) * np.dtype(np.float32).itemsize
+
+    @property
     def season(self) -> int:
         """The season m of seasonal naive and of scaled metrics."""
         return self.seasons[0] if self.seasons else self.frequency.season
@@ -103,6 +108,31 @@ class Block:
             target=self.target[mask],
             covariates={name: values[mask] for name, values in self.covariates.items()},
             statics={name: values[keep] for name, values in self.statics.items()},
+        )
+
+    def pieces(self, most: int) -> Iterator[Block]:
+        """The same series in blocks of at most so many rows, or of one series; nothing is copied.
+
+        What is computed of a piece fits into the processor's cache.
+        """
+        low = 0
+        while low < len(self.codes):
+            until = np.searchsorted(self.starts, self.starts[low] + most, side="right")
+            high = max(int(until) - 1, low + 1)
+            yield self._part(slice(low, high))
+            low = high
+
+    def _part(self, series: slice) -> Block:
+        starts = self.starts[series.start : series.stop + 1]
+        rows = slice(starts[0], starts[-1])
+        return replace(
+            self,
+            codes=self.codes[series],
+            starts=starts - starts[0],
+            first=self.first[series],
+            target=self.target[rows],
+            covariates={name: values[rows] for name, values in self.covariates.items()},
+            statics={name: values[series] for name, values in self.statics.items()},
         )
 
     def take(self, keep: NDArray[np.bool_]) -> Block:
@@ -175,6 +205,11 @@ class MemoryPanel:
 
     info: PanelInfo
     held: tuple[Block, ...]
+
+    @classmethod
+    def of(cls, panel: PanelData) -> MemoryPanel:
+        """The blocks of any panel, read once."""
+        return panel if isinstance(panel, cls) else cls(panel.info, tuple(panel.blocks()))
 
     def blocks(self) -> Iterator[Block]:
         """The blocks as given."""

@@ -1,4 +1,8 @@
-"""Training rows of a panel under a feature plan: a `RowBlocks` that streams or is held."""
+"""Training rows of a panel under a feature plan: a `RowBlocks` that makes them whenever asked.
+
+To make them takes less time than to read them from memory again, where the panel lies in memory
+(a value a row, and ten to fifty features of it).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lakecast.ahead import mapped
 from lakecast.core.block import PartPanel
 from lakecast.core.features import fill, matrix
+from lakecast.models import sizes
 from lakecast.models.protocol import Rows
 from lakecast.models.scaling import shrink, weights
 
@@ -155,7 +159,6 @@ class PanelRows:
     census: Census
     start: int
     cutoff: int
-    held: tuple[Rows, ...] | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -169,11 +172,11 @@ class PanelRows:
 
     def blocks(self) -> Iterator[Rows]:
         """Rows by bucket, series, time."""
-        if self.held is None:
-            made = (self._made(block) for block in self.panel.blocks())
-        else:
-            made = (_between(rows, self.start, self.cutoff) for rows in self.held)
-        return (rows for rows in made if len(rows.target))
+        for block in self.panel.blocks():
+            for piece in block.pieces(sizes.PIECE):
+                rows = self._made(piece)
+                if len(rows.target):
+                    yield rows
 
     def within(self, start: int | None, cutoff: int) -> PanelRows:
         """The part of these rows in `start` .. `cutoff`, both included."""
@@ -183,12 +186,7 @@ class PanelRows:
     def only(self, by: str, parts: Mapping[int, Census]) -> PanelRows:
         """The rows whose series have one of the values of a static; `parts` counts each."""
         panel = PartPanel(self.panel, by, tuple(parts))
-        return replace(self, panel=panel, census=Census.together([*parts.values()]), held=None)
-
-    def hold(self, threads: int = 1) -> PanelRows:
-        """The same rows, computed once, on so many threads, and kept in memory."""
-        made = mapped(self._made, self.panel.blocks(), threads)
-        return replace(self, held=tuple(rows for rows in made if len(rows.target)))
+        return replace(self, panel=panel, census=Census.together([*parts.values()]))
 
     def _made(self, block: Block) -> Rows:
         block = block.until(self.cutoff)
@@ -212,18 +210,6 @@ class PanelRows:
         out = np.empty((len(self.columns), size), np.float32)
         fill(self.fitted, block, out, 0, start=self.start)
         return out.T
-
-
-def _between(rows: Rows, start: int, cutoff: int) -> Rows:
-    keep = (rows.ordinals >= start) & (rows.ordinals <= cutoff)
-    if keep.all():
-        return rows
-    return Rows(
-        matrix=_filtered(rows.matrix, keep),
-        target=rows.target[keep],
-        ordinals=rows.ordinals[keep],
-        weight=rows.weight[keep],
-    )
 
 
 def _filtered(matrix: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
-"""Fitting many recipes at many cutoffs of one panel: rows and binned sets are made once.
+"""Fitting many recipes at many cutoffs of one panel: binned sets are made once.
 
-What depends on the panel and the plan alone is kept, least recently used out first, within a
-budget of bytes. Bin edges come from rows at or before the earliest cutoff that has enough rows, so
-what is fit at a cutoff knows nothing later.
+A small panel is held in memory. What depends on the panel and the plan alone is kept, least
+recently used out first, within a budget of bytes. Bin edges come from rows at or before the
+earliest cutoff that has enough rows, so what is fit at a cutoff knows nothing later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from lakecast.core.block import ThinPanel, after
+from lakecast.core.block import MemoryPanel, ThinPanel, after
 from lakecast.core.features import FeaturePlan, fit_plan, state_at
 from lakecast.core.features.defaults import DEFAULTS
 from lakecast.machine import give_back, trim
@@ -103,7 +103,7 @@ class Sketch(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Shared:
-    """Rows of one plan up to the last cutoff, and a binned set of those of `part` once it is asked.
+    """Rows of one plan up to the last cutoff, and a binned set of those of `part` once asked for.
 
     `part` is all rows where they and a copy of those of one fit go into the budget; else it is the
     rows of the last fit, which then needs no copy. `apart` counts rows by column and value.
@@ -118,9 +118,7 @@ class _Shared:
     @property
     def size(self) -> int:
         """Bytes, roughly."""
-        cells = self.rows.rows * len(self.rows.columns)
-        held = 4 * cells if self.rows.held is not None else 0
-        return held + (_size(self.rows) if self.binned is not None else 0)
+        return _size(self.rows) if self.binned is not None else 0
 
 
 def _size(rows: PanelRows) -> int:
@@ -156,7 +154,7 @@ class Workbench:
         threads: int = 1,
         budget: int = BUDGET,
     ) -> None:
-        self.panel = panel
+        self.panel = MemoryPanel.of(panel) if panel.info.size <= sizes.HELD else panel
         self.cutoffs = tuple(sorted(set(cutoffs)))
         self.threads = threads
         self.budget = budget
@@ -312,7 +310,7 @@ class Workbench:
     def _made(self, key: _Key) -> PanelRows:
         last = self.cutoffs[-1] if key.own is None else key.own
         panel, census = self._thinned(key.plan.lead, key.most, key.seed)
-        rows = PanelRows(
+        return PanelRows(
             panel=panel,
             fitted=fit_plan(key.plan, self.panel, last),
             scaled=key.scaled,
@@ -320,8 +318,6 @@ class Workbench:
             start=census.first if key.most is None else census.start(self.cutoffs[0], key.most),
             cutoff=last,
         )
-        small = 16 * rows.rows * len(rows.columns) <= self.budget
-        return rows.hold(self.threads) if small else rows
 
     def _thinned(self, lead: int, most: int | None, seed: int) -> tuple[PanelData, Census]:
         """The series that are trained on, and how many rows they have by period."""

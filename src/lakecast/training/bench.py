@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FittingBench:
-    """Fits at the windows' cutoffs and at the panel's; rows and binned sets are shared."""
+    """Fits at the windows' cutoffs and at the panel's; binned sets are shared."""
 
     workbench: Workbench
     spec: Spec
@@ -113,7 +113,6 @@ def shrunk(bench: FittingBench, panel: PanelData) -> FittingBench:
     whole, train = bench.workbench, bench.spec.train
     rows = max(train.rows * panel.info.rows // whole.panel.info.rows, 1)
     spec = replace(bench.spec, train=replace(train, rows=rows))
-    held = sizes.panel(panel.info.rows, len(panel.info.covariates))
-    budget = max(int(whole.budget - held / sizes.ROOM), 1)
+    budget = max(int(whole.budget - panel.info.size / sizes.ROOM), 1)
     small = Workbench(panel, whole.cutoffs, threads=whole.threads, budget=budget)
     return FittingBench(small, spec, bench.splits, bench.candidates)

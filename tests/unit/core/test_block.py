@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from tests import panels
 
 from lakecast.core.block import Block, actuals, after
 
@@ -66,3 +67,19 @@ def test_beyond_the_end_nothing_is_known_and_no_neighbour_is_read() -> None:
 def test_a_block_that_ends_by_the_cutoff_is_itself() -> None:
     assert BLOCK.until(15) is BLOCK
     assert BLOCK.until(14).rows == BLOCK.rows - LENGTHS.size
+
+
+def test_pieces_are_whole_series_of_at_most_so_many_rows_or_one() -> None:
+    whole = panels.with_covariates()
+    (block,) = whole.held
+    pieces = list(block.pieces(290))
+    assert [piece.lengths.tolist() for piece in pieces] == [[150], [143, 136], [129, 122], [115]]
+    for name in ("codes", "first", "target"):
+        found = np.concatenate([getattr(piece, name) for piece in pieces])
+        np.testing.assert_array_equal(found, getattr(block, name))
+    for held in ("covariates", "statics"):
+        for name, values in getattr(block, held).items():
+            found = np.concatenate([getattr(piece, held)[name] for piece in pieces])
+            np.testing.assert_array_equal(found, values)
+    assert all(piece.starts[0] == 0 for piece in pieces)
+    assert [piece.rows for piece in block.pieces(1)] == block.lengths.tolist()

@@ -10,6 +10,7 @@ from tests import panels
 
 from lakecast.core.block import PartPanel
 from lakecast.core.features import compile_plan, fit_plan, kept, matrix
+from lakecast.models import sizes
 from lakecast.models.rows import Census, PanelRows, eligible
 from lakecast.spec.features import Features
 
@@ -75,10 +76,9 @@ def test_unscaled_rows_keep_their_units() -> None:
     np.testing.assert_allclose(rows.matrix[:, 0], [2, 4, 6])
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_a_part_has_the_rows_of_its_periods(held: bool) -> None:
+def test_a_part_has_the_rows_of_its_periods() -> None:
     whole = made(panels.split(panels.mixed(), 3), lead=7)
-    part = (whole.hold() if held else whole).within(C - 60, C - 20)
+    part = whole.within(C - 60, C - 20)
     blocks = list(part.blocks())
     assert part.rows == sum(len(rows.target) for rows in blocks) > 0
     expected = [
@@ -112,13 +112,15 @@ def test_kept_and_start_agree() -> None:
     assert whole.rows == (kept(block, C - 5) & eligible(block, 7)).sum()
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_rows_held_are_those_that_stream_on_any_number_of_threads(threads: int) -> None:
-    rows = replace(made(panels.mixed()), panel=panels.split(panels.mixed(), 5))
-    streamed, held = list(rows.blocks()), rows.hold(threads).held
-    assert held is not None
-    assert len(held) == len(streamed) > 1
-    for one, other in zip(streamed, held, strict=True):
-        assert one.matrix.tobytes() == other.matrix.tobytes()
-        assert one.target.tobytes() == other.target.tobytes()
-        assert one.ordinals.tolist() == other.ordinals.tolist()
+def test_rows_are_made_of_small_pieces_of_whole_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = panels.split(panels.mixed(), 2)
+    rows = replace(made(panels.mixed()), panel=panel)
+    whole = list(rows.blocks())
+    monkeypatch.setattr(sizes, "PIECE", 300)
+    pieces = list(rows.blocks())
+    assert len(pieces) > len(whole)
+    for name in ("matrix", "target", "ordinals", "weight"):
+        one, other = (
+            np.concatenate([getattr(block, name) for block in blocks]) for blocks in (whole, pieces)
+        )
+        assert one.tobytes() == other.tobytes(), name

@@ -48,7 +48,19 @@ def trees(strategy: str = "recursive", **more: object) -> Tabular:
     )
 
 
-def test_rows_are_made_once_for_all_windows_parameters_and_families() -> None:
+def test_a_small_panel_is_read_once() -> None:
+    panel = Counting(panels.regular())
+    bench = Workbench(panel, WINDOWS)
+    for window in WINDOWS:
+        for recipe in (trees(), RIDGE):
+            bench.forecast(bench.fit(recipe, window), window, 14)
+    assert panel.reads == 1
+
+
+def test_a_large_panels_set_is_made_once_for_all_windows_and_parameters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sizes, "HELD", 0)
     panel = Counting(panels.regular())
     bench = Workbench(panel, WINDOWS)
     for window in WINDOWS:
@@ -56,16 +68,13 @@ def test_rows_are_made_once_for_all_windows_parameters_and_families() -> None:
     first = panel.reads
     for window in WINDOWS:
         bench.fit(trees(label="other"), window)
-        bench.fit(
-            Tabular(
-                family="linear_regression", strategy="recursive", params={"alpha": 1.0}, horizon=14
-            ),
-            window,
-        )
     assert panel.reads == first
 
 
-def test_states_are_made_once_for_forecasters_that_need_the_same() -> None:
+def test_states_are_made_once_for_forecasters_that_need_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sizes, "HELD", 0)
     panel = Counting(panels.regular())
     bench = Workbench(panel, WINDOWS)
     one, two = (bench.fit(trees(label=label), C - 28) for label in ("one", "two"))
@@ -76,6 +85,22 @@ def test_states_are_made_once_for_forecasters_that_need_the_same() -> None:
     bench.forecast(one, C - 21, 14)
     bench.forecast(one, C - 28, 7)
     assert panel.reads == reads + 2, "another cutoff, another horizon"
+
+
+@pytest.mark.parametrize("recipe", ["trees", "ridge"])
+def test_a_panel_that_streams_gives_the_bits_of_one_that_is_held(
+    recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, sketch = Counting(panels.split(panels.regular(), 3)), trees()
+    if recipe == "ridge":
+        sketch = RIDGE
+    held = Workbench(panel, WINDOWS)
+    monkeypatch.setattr(sizes, "HELD", 0)
+    streamed = Workbench(panel, WINDOWS)
+    one, other = (
+        bench.forecast(bench.fit(sketch, C - 21), C - 21, 14) for bench in (held, streamed)
+    )
+    np.testing.assert_array_equal(one.values, other.values)
 
 
 def test_encodings_are_made_for_each_fold() -> None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lakecast.core.features.defaults import group_scale
-from lakecast.models.sizes import FLOAT, ROOM, SAMPLE, binned, fitted, fitted_apart
+from lakecast.models.sizes import FLOAT, HELD, PIECE, ROOM, SAMPLE, binned, fitted, fitted_apart
 
 if TYPE_CHECKING:
     from lakecast.flows.budget.facts import Facts
@@ -26,7 +26,7 @@ LAKE: Final = 250 * MB  # the interpreter with Polars, PyArrow and Delta, after 
 LEARN: Final = 620 * MB  # and with NumPy's and numba's kernels, LightGBM and SciPy
 TRACK: Final = 90 * MB  # MLflow with SQLAlchemy
 AFTER: Final = 820 * MB  # all of these, and what a training leaves behind
-PIECE: Final = 110 * MB  # a piece of a source, or of `sales`, per thread: read, parsed, written
+SOURCE: Final = 110 * MB  # a piece of a source, or of `sales`, per thread: read, parsed, written
 KEY: Final = 18  # a key of a row, as `core.keyset` holds it
 BLOCK: Final = 1_000_000  # rows of a block of whole series
 
@@ -89,7 +89,7 @@ def needs(facts: Facts, spec: Spec, budget: int) -> tuple[Need, ...]:
 def ingest(facts: Facts) -> Need:
     """Bounded by the pieces, however much there is to read; but keys are all remembered."""
     return Need.of(
-        "ingest", facts.loaded / _INGEST, libraries=LAKE, pieces=PIECE * facts.threads,
+        "ingest", facts.loaded / _INGEST, libraries=LAKE, pieces=SOURCE * facts.threads,
         keys=facts.keyed * KEY,
     )  # fmt: skip
 
@@ -101,13 +101,13 @@ def panel(facts: Facts, spec: Spec) -> Need:
     part = min(rows // spec.panel.buckets, BLOCK) * columns * 8 * JOINED
     seconds = _START + facts.loaded / _READ + rows / _READ
     return Need.of(
-        "panel", seconds, libraries=LAKE, pieces=PIECE * facts.threads,
+        "panel", seconds, libraries=LAKE, pieces=SOURCE * facts.threads,
         parts=part * facts.threads, series=series * 400,
     )  # fmt: skip
 
 
 def train(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
-    """Rows and binned sets, the larger of binning and fitting; forecasts are read back after."""
+    """Binned sets, the larger of binning and fitting; forecasts are read back after."""
     fixed = standing(facts, fits, spec)
     held = sets(facts, fits, budget - sum(fixed.values()))
     judged = max(_judging(facts, fits, spec) - sum(held.values()), 0)
@@ -126,6 +126,7 @@ def standing(facts: Facts, fits: Outline, spec: Spec) -> dict[str, int]:
     """Parts of a training that do not depend on `train.rows`."""
     return {
         "libraries": LEARN,
+        "panel": _held(facts),
         "reading": min(_rows(facts), BLOCK) * (1 + _covariates(facts)) * FLOAT * COPIES,
         "windows": _series(facts) * spec.forecast.horizon * fits.windows * ACTUALS,
         "edges": min(SAMPLE, fits.shared) * fits.columns * EDGES,
@@ -140,7 +141,7 @@ def _judging(facts: Facts, fits: Outline, spec: Spec) -> int:
 
 
 def sets(facts: Facts, fits: Outline, room: int) -> dict[str, int]:
-    """Rows and binned sets: of all plans where the room is ample, else of one fit at a time.
+    """Binned sets: of all plans where the room is ample, else of one fit at a time.
 
     Where that is too little too, and models are fit apart, of as many values as go into it.
     """
@@ -149,11 +150,10 @@ def sets(facts: Facts, fits: Outline, room: int) -> dict[str, int]:
     if 2 * size * fits.shared > told:
         at_once = max(fits.largest * fits.rows, min(fits.rows, room // fit))
         rows = int(at_once) * size
-        return {"rows": rows, "fitting": max(int(at_once) * fit - rows, _block(facts, fits))}
-    held = FLOAT * fits.columns if 16 * fits.shared * fits.columns <= told else 0
-    rows = min(fits.plans * fits.shared * (size + held), max(told, fits.shared * size))
+        return {"rows": rows, "fitting": max(int(at_once) * fit - rows, _piece(facts, fits))}
+    rows = min(fits.plans * fits.shared * size, max(told, fits.shared * size))
     fitting = fitted(fits.rows, fits.columns)
-    return {"rows": rows, "fitting": max(fitting, _block(facts, fits)),
+    return {"rows": rows, "fitting": max(fitting, _piece(facts, fits)),
             "states": _states(facts, fits, told)}  # fmt: skip
 
 
@@ -188,10 +188,15 @@ def row_bytes(fits: Outline) -> int:
     return size(1, fits.columns)
 
 
-def _block(facts: Facts, fits: Outline) -> int:
-    """The features of a block while rows are binned."""
-    share = fits.shared / max(_rows(facts), 1)
-    return int(min(_rows(facts), BLOCK) * share * fits.columns * FLOAT * 2)
+def _held(facts: Facts) -> int:
+    """A small panel, while models are fit."""
+    size = facts.ground.info.size if facts.ground else 0
+    return size if size <= HELD else 0
+
+
+def _piece(facts: Facts, fits: Outline) -> int:
+    """The features of a piece of a block while rows are binned."""
+    return min(_rows(facts), PIECE) * fits.columns * FLOAT * 2
 
 
 def _states(facts: Facts, fits: Outline, told: int) -> int:

@@ -46,7 +46,7 @@ class Prediction:
 
     @property
     def room(self) -> int:
-        """Bytes that rows and binned sets may take while models are fit."""
+        """Bytes that binned sets may take while models are fit."""
         fitting = [need for need in self.needs if need.stage in {"train", "select"}]
         if not fitting:
             return self.budget

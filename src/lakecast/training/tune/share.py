@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lakecast.errors import UsageError
+from lakecast.models import sizes
 from lakecast.models.recipes import Tabular
 from lakecast.models.workbench import BUDGET
 from lakecast.training.candidates import recipe
@@ -17,22 +18,19 @@ if TYPE_CHECKING:
 
 BASE: Final = 450_000_000
 """Bytes of a process with Polars, Numba and LightGBM loaded."""
-_FIT: Final = 100  # bytes a row that a fit takes beside its binned set
-_HELD: Final = 5  # bytes a cell: the matrix and the binned set
-_ROW: Final = 24
 _SMALL: Final = 1_000_000  # cells below which processes take longer to begin than they save
 
 
 def divide(case: Case, *, memory: int, threads: int) -> tuple[int, Share]:
     """The number of processes, and the share of each.
 
-    With one, this process judges. With more, each holds the panel and rows of its own. Raises
-    `UsageError` where not even one fits the memory.
+    With one, this process judges. With more, each holds the panel and a binned set of its own.
+    Raises `UsageError` where not even one fits the memory.
     """
     rows, columns = sum(block.rows for block in case.panel.held), _columns(case)
-    held = 4 * rows * (1 + len(case.panel.info.covariates))
-    made = rows * (_HELD * columns + _ROW)
-    each = BASE + held + made + _FIT * rows
+    held = rows * (1 + len(case.panel.info.covariates)) * sizes.FLOAT
+    made = sizes.binned(rows, columns)
+    each = BASE + held + sizes.fitted(rows, columns)
     if each + held > memory:
         raise UsageError(
             f"tuning {rows:,} rows takes about {(each + held) / 1e6:,.0f} MB, "
