@@ -43,9 +43,10 @@ class LakePanel:
 
     def blocks(self) -> Iterator[Block]:
         """Blocks of at most about a million rows, by bucket, then code; read one at a time."""
-        statics = _Statics(self.series, self.info)
+        statics, own = _Statics(self.series, self.info), self.info.columns
+        names = [CODE, own.time, own.target, *self.info.covariates]
         for _, path in sorted(self.files.items()):
-            for table in _row_groups(self.store, path):
+            for table in _row_groups(self.store, path, names):
                 yield _block(table, self.info, statics)
 
     def futures(self) -> Iterator[Future]:
@@ -53,8 +54,8 @@ class LakePanel:
         names = list(self.info.known_future)
         for bucket, path in sorted(self.files.items()):
             future = _future(self.store, self.futures_of.get(bucket), names)
-            for codes in _codes(self.store, path):
-                yield _ahead(future, codes, self.horizon)
+            for table in _row_groups(self.store, path, [CODE]):
+                yield _ahead(future, _series(table)[0], self.horizon)
 
     def series_frame(self) -> pl.DataFrame:
         """The series, by code."""
@@ -124,14 +125,14 @@ def _category(values: pl.Series, vocabulary: tuple[str, ...]) -> NDArray[np.floa
     return indices.cast(pl.Float32).fill_null(-1.0).to_numpy()
 
 
-def _row_groups(store: Store, path: str) -> Iterator[pa.Table]:
+def _row_groups(store: Store, path: str, names: list[str]) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     with store.open_input(path) as source:
         file = pq.ParquetFile(source)
         for index in range(file.num_row_groups):
             with store.reaching():
-                table = file.read_row_group(index)
+                table = file.read_row_group(index, columns=names)
             yield table
 
 
@@ -160,18 +161,6 @@ def _floats(column: pa.ChunkedArray) -> NDArray[np.float32]:
 
     numbers = column.cast(pa.float32(), safe=False)
     return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float32)
-
-
-def _codes(store: Store, path: str) -> Iterator[NDArray[np.int32]]:
-    """The codes of each block of a file."""
-    import pyarrow.parquet as pq
-
-    with store.open_input(path) as source:
-        file = pq.ParquetFile(source)
-        for index in range(file.num_row_groups):
-            with store.reaching():
-                table = file.read_row_group(index, columns=[CODE])
-            yield _series(table)[0]
 
 
 def _future(store: Store, path: str | None, names: list[str]) -> pl.DataFrame:

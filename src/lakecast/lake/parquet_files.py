@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS: Final = 1_000_000
+_BATCH: Final = 65_536  # values encoded at a time; Arrow's own 1,024 cost 3% more
 _HINT: Final = b"lakecast.packing"
 PLAIN: Final = {_HINT: b"PLAIN"}
 SPLIT: Final = {_HINT: b"BYTE_STREAM_SPLIT"}
@@ -29,7 +30,7 @@ def write_parquet(
     groups: Groups = None,
     footer: Mapping[str, str] | None = None,
 ) -> int:
-    """Write rows in their order as zstd with dictionaries; the number of rows.
+    """Write rows in their order as zstd with dictionaries, times as differences; how many rows.
 
     `groups` is the rows of each row group (default one million), or the sizes of all of them, or
     "batches": the batches of the data as they come, the empty ones left out.
@@ -53,8 +54,8 @@ def packing(schema: pa.Schema) -> dict[str, Any]:
 
     hints = {field.name: (field.metadata or {}).get(_HINT) for field in schema}
     encodings = {name: hint.decode() for name, hint in hints.items() if hint}
-    # Row numbers are all different, so their differences are what packs.
-    encodings |= {name: "DELTA_BINARY_PACKED" for name in hints if name == ROW}
+    # Row numbers are all different, and days follow each other: their differences are what packs.
+    encodings |= {f.name: "DELTA_BINARY_PACKED" for f in schema if f.name == ROW or _time(f.type)}
     # Extremes of hinted numbers cost more than they tell: nobody asks for a range of them.
     blind = {f.name for f in schema if hints[f.name] and pa.types.is_floating(f.type)}
     coded = any(pa.types.is_dictionary(field.type) for field in schema)
@@ -65,7 +66,14 @@ def packing(schema: pa.Schema) -> dict[str, Any]:
         "write_statistics": [name for name in hints if name not in blind],
         # Without Arrow's schema in the footer, dictionaries read back as the texts they are.
         "store_schema": not coded,
+        "write_batch_size": _BATCH,
     }
+
+
+def _time(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_date32(kind) or pa.types.is_timestamp(kind))
 
 
 def _groups(pieces: Iterator[pa.Table], groups: Groups) -> Iterator[pa.Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pyarrow as pa
@@ -18,6 +19,8 @@ SCHEMA = pa.schema(
         pa.field("lag", pa.float32(), metadata=SPLIT),
         pa.field("mean", pa.float32(), metadata=PLAIN),
         pa.field("sold", pa.float64()),
+        pa.field("day", pa.date32()),
+        pa.field("at", pa.timestamp("us", "UTC")),
     ]
 )
 ROWS = {
@@ -26,6 +29,8 @@ ROWS = {
     "lag": [None, 1.5, -0.0, 3.25],
     "mean": [0.1, None, 0.3, 0.4],
     "sold": [1.0, 2.0, None, 4.0],
+    "day": [date(2026, 1, 31), date(2026, 2, 1), None, date(1969, 12, 31)],
+    "at": [datetime(2026, 1, 31, 7, tzinfo=UTC), None, *[datetime(1969, 1, 1, tzinfo=UTC)] * 2],
 }
 
 
@@ -45,8 +50,9 @@ def test_hints_choose_the_encoding(written: io.BytesIO) -> None:
     assert coded == {"text", "sold"}
     assert "BYTE_STREAM_SPLIT" in columns["lag"].encodings
     assert "PLAIN" in columns["mean"].encodings
+    assert all("DELTA_BINARY_PACKED" in columns[name].encodings for name in ("day", "at"))
     told = {name for name, column in columns.items() if column.is_stats_set}
-    assert told == {"text", "code", "sold"}
+    assert told == {"text", "code", "sold", "day", "at"}
 
 
 def test_hints_change_no_value(written: io.BytesIO) -> None:
