@@ -24,10 +24,10 @@ DAYS = [CUTOFF + timedelta(days=h) for h in range(1, 29)]
 
 
 def _demo(parent: Path) -> dict[str, Any]:
-    """`lakecast demo --dir demo --json` in a folder of its own, with a relative project folder."""
+    """`lakecast demo --json` in a folder of its own, with a relative project folder."""
     hidden = {name for name in os.environ if name.startswith("LAKECAST_")}
     done = subprocess.run(
-        [sys.executable, "-m", "lakecast", "demo", "--dir", "demo", "--json"],
+        [sys.executable, "-m", "lakecast", "demo", "--project", "demo", "--json"],
         cwd=parent,
         capture_output=True,
         text=True,

@@ -85,7 +85,8 @@ def _unexpected(error: Exception) -> LakecastError:
 
 def _common(sub: argparse.ArgumentParser) -> None:
     group = sub.add_argument_group("common options")
-    group.add_argument("--project", metavar="DIR", default=".", help="project folder (default: .)")
+    what = "project folder (default: %(default)s)"
+    group.add_argument("--project", metavar="DIR", default=".", help=what)
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
     group.add_argument("--lake", metavar="URI", help="folder or s3:// URL of the lake")

@@ -19,19 +19,16 @@ if TYPE_CHECKING:
 
 
 def configure(parser: ArgumentParser) -> None:
-    """Add the options."""
-    parser.add_argument(
-        "--dir", default="lakecast-demo", metavar="DIR", help="folder of the project it writes"
-    )
+    """The project gets a folder of its own."""
+    parser.set_defaults(project="lakecast-demo")
 
 
 def call(args: Namespace, output: Output) -> int:
     """Write what is missing of the project, then run it."""
     from lakecast.flows.demo import write
 
-    folder = Path(args.dir)
+    folder = Path(args.project)
     held_back = write(folder, output)
-    args.project = args.dir
     outcome = open_project(args, output).run(actuals=str(held_back))
     show_run(outcome, output)
     output.line()
