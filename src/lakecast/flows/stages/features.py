@@ -36,10 +36,9 @@ PLAN: Final = "lakecast.feature_plan"
 def run_features(context: Context, fingerprint: str) -> int:
     """Replace the table `features`; the number of rows.
 
-    Columns: series_code, the series columns, time, target, then the features (these and the target
-    float32, as models see them; categories as places in their vocabulary), sorted by series and
-    time within a bucket. The fitted plan rides on the commit as JSON and lies in
-    `features/plan.json`.
+    Columns: series_code, the series columns, time, target, then the features (float32; categories
+    as places in their vocabulary), sorted by series and time within a bucket. The fitted plan rides
+    on the commit as JSON and lies in `features/plan.json`.
     """
     panel = open_panel(context.lake)
     plan = plan_of(context.spec, panel)
@@ -98,7 +97,7 @@ def _written(schema: pa.Schema, plan: FeaturePlan) -> pa.Schema:
     return pa.schema(
         [
             *(_of_series(field) for field in ids),
-            target.with_metadata(SPLIT),
+            target,
             *(f.with_metadata(SPLIT if c.feature.op in lagged else PLAIN) for c, f in features),
         ]
     )
@@ -156,7 +155,7 @@ def _own(block: Block, info: PanelInfo, schema: pa.Schema) -> list[pa.Array]:
 
     time = pa.array(info.frequency.start(block.ordinals()))
     kind = schema.field(info.columns.time).type
-    return [time.cast(kind), _nullable(block.target)]
+    return [time.cast(kind), _nullable(block.target.astype(np.float64))]
 
 
 def _nullable(values: NDArray[np.floating]) -> pa.Array:
@@ -196,7 +195,7 @@ def _schema(panel: LakePanel, plan: FeaturePlan) -> pa.Schema:
     time = pl.Series(info.columns.time, info.frequency.start(np.array([0]))).head(0)
     empty = ids.with_columns(
         time,
-        pl.lit(None, pl.Float32).alias(info.columns.target),
+        pl.lit(None, pl.Float64).alias(info.columns.target),
         *(pl.lit(None, pl.Float32).alias(name) for name in _names(plan, info.columns)),
     )
     schema: pa.Schema = empty.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
