@@ -39,6 +39,8 @@ CODEC: Final = "zstd"
 LEVEL: Final = 1
 """Arrow's own level, at which our tables are written."""
 _TINY: Final = 3 * ten.DAYS
+_ROW: Final = 120
+"""Bytes a row that the peer asks for."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -69,9 +71,8 @@ def in_memory(rows: int, n: int) -> dict[str, Any]:
     sales = ten.Sales.make(rows)
     panel, frame = sales.panel(), sales.frame()
     checked = ten.check(sales, ten.ours(panel, THREADS), ten.planned(panel).plan.names)
-    ratios = pairs(
-        partial(ten.ours, panel, THREADS), partial(ten.their_matrix, frame, THREADS), n
-    )  # fmt: skip
+    works = (partial(ten.ours, panel, THREADS), partial(ten.their_matrix, frame, THREADS))
+    ratios = pairs(*works, n, room=rows * _ROW)
     as_frame = seconds(partial(ten.theirs, frame, THREADS))
     del frame, panel
     peaks = (
@@ -89,7 +90,8 @@ def in_files(rows: int, n: int) -> dict[str, Any]:
         sales = ten.Sales.make(rows)
         ten_lake.write_sources(sales, folder)
         checked = check_table(sales, our_files(folder))
-        ratios = pairs(partial(our_files, folder), partial(their_files, folder), n)
+        works = (partial(our_files, folder), partial(their_files, folder))
+        ratios = pairs(*works, n, room=rows * _ROW)
         peaks = (
             peak_of(our_files, prepare=partial(_warm, folder, our_files)),
             peak_of(their_files, prepare=partial(_warm, folder, their_files)),

@@ -32,7 +32,7 @@ Work = Callable[[], object]
 _APART: Final = 4 / 3
 """Quartiles of a ratio further apart than this decide nothing."""
 _EVERY: Final = 0.01
-_READY: Final = 8_000_000_000
+ROOM: Final = 400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +82,17 @@ class Ratios:
         return {f"{prefix}{name}": value for name, value in figures.items()}
 
 
-def pairs(ours: Work, theirs: Work, n: int = 5) -> Ratios:
+def pairs(ours: Work, theirs: Work, n: int = 5, *, room: int = ROOM) -> Ratios:
     """Run both once to warm up, then n pairs, the one that begins changing each time; print all.
 
-    Results are dropped before the other one runs.
+    Results are dropped before the other one runs. `room` are the bytes that a run may ask for.
     """
     ours()
     theirs()
     taken: list[tuple[float, float]] = []
     for i in range(n):
-        first = seconds(theirs if i % 2 else ours)
-        second = seconds(ours if i % 2 else theirs)
+        first = seconds(theirs if i % 2 else ours, room)
+        second = seconds(ours if i % 2 else theirs, room)
         our, their = (second, first) if i % 2 else (first, second)
         print(
             f"pair {i + 1}: ours {our:.3f} s, theirs {their:.3f} s, ratio {their / our:.2f}",
@@ -102,9 +102,9 @@ def pairs(ours: Work, theirs: Work, n: int = 5) -> Ratios:
     return Ratios(tuple(our for our, _ in taken), tuple(their for _, their in taken))
 
 
-def seconds(work: Work) -> float:
+def seconds(work: Work, room: int = ROOM) -> float:
     """Wall seconds of one call, with memory standing ready for it."""
-    _touch(min(_READY, psutil.virtual_memory().available // 2))
+    _touch(min(room, psutil.virtual_memory().available // 2))
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
@@ -114,7 +114,8 @@ def _touch(size: int) -> None:
     """Write to as many bytes of fresh memory, and let them go.
 
     A virtual machine gives free pages back to its host, and waits for them when they are touched
-    again: 2 s a GB were seen, against 0.1 s otherwise, for whichever side was first to ask.
+    again: 2 s a GB were seen, against 0.1 s otherwise, for whichever side was first to ask. More
+    than is needed would be given back while the work runs, at its cost.
     """
     np.empty(size, np.uint8)[:: mmap.PAGESIZE] = 1
 
