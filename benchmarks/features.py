@@ -125,7 +125,10 @@ def their_files(folder: Path) -> Path:
     """Read, transform, write; the file."""
     frame = pl.read_parquet(folder / ten_lake.SOURCE)
     out = folder / "theirs.parquet"
-    ten.theirs(frame, THREADS).write_parquet(out, compression=CODEC, compression_level=LEVEL)
+    found = ten.theirs(frame, THREADS).with_columns(
+        pl.col("unique_id").alias(CODE), pl.col("y").cast(pl.Float64)
+    )
+    found.write_parquet(out, compression=CODEC, compression_level=LEVEL)
     return out
 
 

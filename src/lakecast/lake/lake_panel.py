@@ -152,8 +152,8 @@ def _block(table: pa.Table, info: PanelInfo, statics: _Statics) -> Block:
 def _series(table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Codes and starts of the series in a table sorted by code."""
     every = table.column(CODE).to_numpy()
-    codes, begins = np.unique(every, return_index=True)
-    return codes, np.append(begins, every.size).astype(np.int64)
+    begins = np.flatnonzero(np.diff(every, prepend=every[:1] - 1))
+    return every[begins], np.append(begins, every.size)
 
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float32]:
