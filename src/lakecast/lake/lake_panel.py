@@ -152,8 +152,9 @@ def _block(table: pa.Table, info: PanelInfo, statics: _Statics) -> Block:
 def _series(table: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Codes and starts of the series in a table sorted by code."""
     every = table.column(CODE).to_numpy()
-    begins = np.flatnonzero(np.diff(every, prepend=every[:1] - 1))
-    return every[begins], np.append(begins, every.size)
+    inner = np.flatnonzero(every[1:] != every[:-1]) + 1
+    starts = np.concatenate([[0], inner, [every.size]]) if every.size else np.zeros(1, np.int64)
+    return every[starts[:-1]], starts
 
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float32]:
