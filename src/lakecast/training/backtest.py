@@ -7,6 +7,7 @@ is handed to a `Checkpoint`, so that a killed backtest goes on where it was.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -61,11 +62,17 @@ class Forecasts:
     source: NDArray[np.str_]
 
 
-class Bench(Protocol):
-    """Fits a candidate at a window's cutoff, on nothing later, and forecasts every series."""
+Asked = tuple[Candidate, "Window"]
 
-    def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
-        """Forecasts of the series that had begun by the cutoff, in panel order."""
+
+class Bench(Protocol):
+    """Fits candidates at windows' cutoffs, each on nothing later, and forecasts every series."""
+
+    def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
+        """Of each that is asked for, in order, the series that had begun by its window's cutoff.
+
+        In panel order. They may be made side by side, but not many before they are taken.
+        """
         ...
 
 
@@ -225,33 +232,27 @@ def run_backtest(
     An average is the mean of its members' forecasts, which come before it, and costs no fit.
     """
     hooks = hooks or Hooks()
-    made = _made(bench, [one for one in candidates if not one.members], folds, hooks)
+    asked = [(one, fold) for fold in folds for one in candidates if not one.members]
+    found = _fit(bench, asked, hooks)
     hooks.fitted()
+    fits = iter(found) if found else made(bench, asked, hooks)
     held: dict[tuple[str, int], Forecasts] = {}
     for fold in folds:
         index = fold.window.index
         for candidate in candidates:
-            key = (candidate.name, index)
-            if candidate.members:
-                held[key] = _mean([held[name, index] for name in candidate.members])
-            else:
-                ready = made.pop(key) if key in made else None
-                held[key] = one(bench, candidate, fold, hooks) if ready is None else ready
+            members = [held[name, index] for name in candidate.members]
+            held[candidate.name, index] = _mean(members) if members else next(fits)
     return Backtest(folds=tuple(folds), groups=groups, candidates=tuple(candidates), forecasts=held)
 
 
-def _made(
-    bench: Bench, fits: Sequence[Candidate], folds: Sequence[Fold], hooks: Hooks
-) -> dict[tuple[str, int], Forecasts]:
+def _fit(bench: Bench, asked: Sequence[tuple[Candidate, Fold]], hooks: Hooks) -> list[Forecasts]:
     """Every fit's forecasts; none where the checkpoint has them for later."""
-    found = {}
-    with hooks.progress.bar("backtest", len(folds) * len(fits), "fits") as bar:
-        for fold in folds:
-            for candidate in fits:
-                forecasts = one(bench, candidate, fold, hooks)
-                if not hooks.checkpoint.lasting:
-                    found[candidate.name, fold.window.index] = forecasts
-                bar.advance()
+    found = []
+    with hooks.progress.bar("backtest", len(asked), "fits") as bar:
+        for forecasts in made(bench, asked, hooks):
+            if not hooks.checkpoint.lasting:
+                found.append(forecasts)
+            bar.advance()
     return found
 
 
@@ -263,15 +264,21 @@ def _mean(members: Sequence[Forecasts]) -> Forecasts:
     return Forecasts(values=total / len(members), source=members[0].source)
 
 
-def one(bench: Bench, candidate: Candidate, fold: Fold, hooks: Hooks) -> Forecasts:
-    """A candidate's forecasts in a fold: from the checkpoint, or made and kept."""
-    index = fold.window.index
-    kept = hooks.checkpoint.done(candidate.name, index)
-    if kept is not None:
-        return _read(kept, fold)
-    made = bench.forecast(candidate, fold.window)
-    hooks.checkpoint.keep(candidate.name, index, to_frame(made, fold))
-    return made
+def made(
+    bench: Bench, asked: Sequence[tuple[Candidate, Fold]], hooks: Hooks
+) -> Iterator[Forecasts]:
+    """Each candidate's forecasts in its fold, in order: from the checkpoint, or made and kept."""
+    done = hooks.checkpoint.done
+    new = [done(candidate.name, fold.window.index) is None for candidate, fold in asked]
+    fresh = bench.forecasts([(candidate, fold.window) for candidate, fold in compress(asked, new)])
+    for (candidate, fold), to_make in zip(asked, new, strict=True):
+        kept = None if to_make else done(candidate.name, fold.window.index)
+        if kept is not None:
+            yield _read(kept, fold)
+            continue
+        forecasts = next(fresh)
+        hooks.checkpoint.keep(candidate.name, fold.window.index, to_frame(forecasts, fold))
+        yield forecasts
 
 
 def to_frame(forecasts: Forecasts, fold: Fold) -> pl.DataFrame:

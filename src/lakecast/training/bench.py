@@ -17,14 +17,14 @@ from lakecast.training.backtest import Forecasts
 from lakecast.training.candidates import recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lakecast.core.block import PanelData, PanelInfo
     from lakecast.core.folds import Fold
     from lakecast.core.splits import Splits, Window
     from lakecast.models.protocol import Forecaster
     from lakecast.spec.model import Spec
-    from lakecast.training.backtest import Candidate
+    from lakecast.training.backtest import Asked, Candidate
     from lakecast.training.composite import Choice
 
 
@@ -36,6 +36,10 @@ class FittingBench:
     spec: Spec
     splits: Splits
     candidates: Mapping[str, Candidate]
+
+    def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
+        """One after the other, each when it is taken."""
+        return (self.forecast(candidate, window) for candidate, window in asked)
 
     def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
         """Fit at the window's cutoff and forecast."""

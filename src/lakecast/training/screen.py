@@ -13,6 +13,7 @@ things, so that their mean gains most.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from lakecast.core import folds, metrics
 from lakecast.core.block import sample
 from lakecast.training import bench as benches
-from lakecast.training.backtest import one, to_frame
+from lakecast.training.backtest import made, to_frame
 from lakecast.training.candidates import TREES, apart, models, plain, under
 from lakecast.training.hierarchy import by_code, grow, levels_of, mean_loss
 from lakecast.training.hierarchy import stats as level_stats
@@ -84,10 +85,8 @@ def screen(
     every = [each for points in asked for each in (*points, *variants(points[0], tried))]
     if len(every) <= GO_ON:
         return stage.ended([_Tried(model) for model in every], tried)
-    found: list[_Tried] = []
     with hooks.progress.bar("screen", len(every), "fits") as bar:
-        for points in asked:
-            found += stage.family(points, tried, bar)
+        found = stage.families(asked, tried, bar)
     return stage.ended(found, tried)
 
 
@@ -158,18 +157,29 @@ class _Stage:
             tree = grow(panel, by_code(series, levels_of(spec)), [fold])
         return cls(bench, fold, hooks, panel is not whole, metric, tree)
 
-    def family(self, points: Sequence[Candidate], tried: Lineup, bar: Progress) -> list[_Tried]:
-        """All that is tried of one family: its points, then variants of the best of them."""
-        found = [self._fit(f"{each.name}/{at}", each, bar) for at, each in enumerate(points)]
-        best = _best(found).model
-        found += [self._fit(f"{each.name}/unscaled", each, bar) for each in _unscaled(best, tried)]
-        best = _best(found).model
-        found += [self._fit(f"{each.name}/other", each, bar) for each in _others(best, tried)]
-        return found
+    def families(
+        self, asked: Sequence[Sequence[Candidate]], tried: Lineup, bar: Progress
+    ) -> list[_Tried]:
+        """All that is tried, family by family: points, then variants of the best of them."""
+        labels = [[f"{each.name}/{at}" for at, each in enumerate(points)] for points in asked]
+        found = self._fit(asked, labels, bar)
+        for label, variant in (("unscaled", _unscaled), ("other", _others)):
+            more = [variant(_best(family).model, tried) for family in found]
+            labels = [[f"{each.name}/{label}" for each in family] for family in more]
+            for family, new in zip(found, self._fit(more, labels, bar), strict=True):
+                family.extend(new)
+        return [each for family in found for each in family]
 
-    def _fit(self, label: str, model: Candidate, bar: Progress) -> _Tried:
-        """Under a label of its own in the checkpoint."""
-        made = one(self.bench, replace(model, name=label), self.fold, self.hooks)
+    def _fit(
+        self, asked: Sequence[Sequence[Candidate]], labels: Sequence[Sequence[str]], bar: Progress
+    ) -> list[list[_Tried]]:
+        """Models of each family, each under a label of its own in the checkpoint."""
+        flat = zip(chain.from_iterable(asked), chain.from_iterable(labels), strict=True)
+        named = [(replace(model, name=label), self.fold) for model, label in flat]
+        fits = made(self.bench, named, self.hooks)
+        return [[self._judged(model, next(fits), bar) for model in family] for family in asked]
+
+    def _judged(self, model: Candidate, made: Forecasts, bar: Progress) -> _Tried:
         bar.advance()
         totals = folds.totals(self.fold, made.values)
         bias = abs(float(metrics.figure("bias", totals.sum(axis=0))))

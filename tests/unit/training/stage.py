@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from lakecast.core.block import Block, PanelInfo
 from lakecast.core.calendar import Frequency
 from lakecast.core.splits import Span, Window, windows
 from lakecast.spec import Backtest as BacktestSpec
-from lakecast.training.backtest import BASELINE, Candidate, Forecasts
+from lakecast.training.backtest import BASELINE, Asked, Candidate, Forecasts
 
 SERIES, HISTORY, HORIZON, SEASON, WINDOWS = 40, 140, 14, 7, 4
 FIRST = 18_000
@@ -65,6 +66,9 @@ class Noisy:
     shift: dict[str, float] = field(default_factory=dict)
     rare: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[str, int]] = field(default_factory=list)
+
+    def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
+        return (self.forecast(*each) for each in asked)
 
     def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
         self.calls.append((candidate.name, window.index))

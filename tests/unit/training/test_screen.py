@@ -18,7 +18,7 @@ from lakecast.errors import SpecError
 from lakecast.models import families
 from lakecast.training import candidates
 from lakecast.training import screen as screening
-from lakecast.training.backtest import Hooks
+from lakecast.training.backtest import Candidate, Hooks
 from lakecast.training.train import Job, Ran, train
 
 
@@ -137,16 +137,23 @@ def test_models_that_the_gate_would_refuse_for_bias_come_last(
     """One that goes on as it is does not when it is biased."""
     honest = trained(JOB, families=("linear_regression", "gradient_boosting")).trials
     place = next(at for at, trial in enumerate(honest) if trial.chosen)
-    figure = screening.metrics.figure
-    seen: list[str] = []
+    figure, judged = screening.metrics.figure, screening._Stage._judged
 
-    def lean(metric: str, stats: Any) -> Any:
+    def far(metric: str, stats: Any) -> Any:
+        return 5.0 if metric == "bias" else figure(metric, stats)
+
+    def lean(stage: Any, model: Candidate, *rest: Any) -> Any:
         """The bias of that one is beyond the gate's."""
-        seen.append(metric)
-        wanted = metric == "bias" and seen.count("bias") == place + 1
-        return 5.0 if wanted else figure(metric, stats)
+        told = honest[place]
+        wanted = (model.family, model.strategy, model.params, model.scaled) == (
+            told.family, told.strategy, told.params, told.scaled
+        )  # fmt: skip
+        with monkeypatch.context() as patch:
+            if wanted:
+                patch.setattr(screening.metrics, "figure", far)
+            return judged(stage, model, *rest)
 
-    monkeypatch.setattr(screening.metrics, "figure", lean)
+    monkeypatch.setattr(screening._Stage, "_judged", lean)
     biased = trained(JOB, families=("linear_regression", "gradient_boosting")).trials
     assert biased[place].loss == honest[place].loss
     assert not biased[place].chosen
