@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 def coded(name: str, codes: pl.Series, texts: pl.Series) -> pl.Series:
     """A column of texts, given as places (null: null) in a series of distinct ones."""
-    small = pl.UInt8 if texts.len() < 2**8 else pl.UInt16 if texts.len() < 2**16 else pl.UInt32
+    return small(codes, texts.len()).cat.to(pl.Enum(texts)).alias(name)
+
+
+def small(codes: pl.Series, texts: int) -> pl.Series:
+    """Places in a series of so many texts, as the numbers that an Enum of them is made of."""
+    kind = pl.UInt8 if texts < 2**8 else pl.UInt16 if texts < 2**16 else pl.UInt32
     # They fit, so nobody need look: wrapping costs a fifth of a checked cast.
-    return codes.cast(small, wrap_numerical=True).cat.to(pl.Enum(texts)).alias(name)
+    return codes if codes.dtype == kind else codes.cast(kind, wrap_numerical=True)
 
 
 def once(values: pl.Series, answer: Callable[[pl.Series], pl.Series]) -> pl.Series:

@@ -7,19 +7,21 @@ and written once a text instead of once a row.
 from __future__ import annotations
 
 import codecs
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import polars as pl
 
+from lakecast.ahead import ahead
 from lakecast.columns import ROW
-from lakecast.core.contract.coded import coded
+from lakecast.core.contract.coded import coded, small
 from lakecast.errors import DataRefused
 from lakecast.lake.sources.base import Content, Malformed, Piece
 from lakecast.lake.sources.watched import Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 SEPARATORS: Final = (",", ";", "\t", "|")
 _SAMPLE: Final = 1 << 16
 _ENOUGH: Final = 10_000  # rows that tell whether a column's texts repeat
+_LONG: Final = 8  # rows in a run, on average, from which runs are coded instead of rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,7 @@ class CsvItem:
                 names = self._distinct(reading.names)
                 reading = self._again(reading, names=tuple(names))
             yield Piece(self._frame(_nothing(names), reading.lines.number(0)))
-            if single := reading.single():
-                reading = self._again(reading, single=single)
-            yield from self._batches(reading, names)
+            yield from self._blocks(reading, names)
         finally:
             reading.stream.let_go()
 
@@ -100,32 +101,32 @@ class CsvItem:
         reading.stream.let_go()
         return self._reading(replace(reading.options, **options))
 
-    def _batches(self, reading: _Reading, names: list[str]) -> Iterator[Piece]:
+    def _blocks(self, reading: _Reading, names: list[str]) -> Iterator[Piece]:
+        """Texts are coded while the next block is parsed."""
         lines, stream = reading.lines, reading.stream
-        held: pa.RecordBatch | None = None
-        for batch in reading.batches():
-            if held is not None:
-                yield self._piece(held, lines, stream)
-            held = batch
+        held: Piece | None = None
+        ways: Mapping[str, _Way] | None = None
+        with closing(ahead(reading.blocks())) as blocks:
+            for block in blocks:
+                if held is not None:
+                    yield held
+                ways = ways or _ways(block.batch)
+                frame = self._frame(_texts(block.batch, ways), block.numbers)
+                held = Piece(frame, block.malformed, block.size)
         if held is not None:
-            yield from self._last(held, lines, stream)
+            yield self._last(held, reading)
         elif late := lines.late():
             yield Piece(self._frame(_nothing(names), lines.number(0)), late, stream.taken())
 
-    def _piece(self, batch: pa.RecordBatch, lines: _Lines, stream: Watched) -> Piece:
-        numbers = lines.number(batch.num_rows)
-        return Piece(self._frame(_texts(batch), numbers), lines.until(numbers), stream.taken())
-
-    def _last(self, batch: pa.RecordBatch, lines: _Lines, stream: Watched) -> Iterator[Piece]:
+    def _last(self, piece: Piece, reading: _Reading) -> Piece:
         """The last block, and the lines after it; an unclosed quote swallows the file's end."""
-        piece = self._piece(batch, lines, stream)
-        frame, more = piece.frame, list(lines.late())
-        if frame.height and not stream.closed_quote and _swallowed(frame):
+        frame, more = piece.frame, list(reading.lines.late())
+        if frame.height and not reading.stream.closed_quote and _swallowed(frame):
             row = frame.row(-1, named=True)
             number = int(row.pop(ROW))
             more.append(Malformed(number, repr(row), "a quote is never closed"))
             frame = frame.head(-1)
-        yield Piece(frame, (*piece.malformed, *more), piece.size)
+        return Piece(frame, (*piece.malformed, *more), piece.size)
 
     def _frame(self, texts: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
         return self.file.with_partition(texts).with_columns(numbers)
@@ -192,8 +193,6 @@ class _Options:
     delimiter: str
     block: int
     names: tuple[str, ...]
-    single: frozenset[str] = frozenset()
-    """Columns whose texts hardly repeat."""
 
 
 @dataclass(slots=True)
@@ -233,6 +232,15 @@ class _Lines:
         return given
 
 
+class _Block(NamedTuple):
+    """Rows as they were parsed, their numbers, the malformed ones before the last, and bytes."""
+
+    batch: pa.RecordBatch
+    numbers: pl.Series
+    malformed: tuple[Malformed, ...]
+    size: int
+
+
 @dataclass(slots=True)
 class _Reading:
     """One parser at work on a file."""
@@ -241,28 +249,17 @@ class _Reading:
     lines: _Lines
     stream: Watched
     reader: Any
-    first: Any = None
 
     @property
     def names(self) -> list[str]:
         """The columns, as the parser has them."""
         return list(self.reader.schema.names)
 
-    def single(self) -> frozenset[str]:
-        """Columns that are not worth their codes, as far as the first rows tell."""
-        self.first = self._next()
-        if self.first is None or self.first.num_rows < _ENOUGH:
-            return frozenset()
-        columns = zip(self.names, self.first.columns, strict=True)
-        return frozenset(name for name, column in columns if not _repeats(column))
-
-    def batches(self) -> Iterator[Any]:
-        """Every batch, the first too if it was looked at."""
-        batch = self._next() if self.first is None else self.first
-        self.first = None
-        while batch is not None:
-            yield batch
-            batch = self._next()
+    def blocks(self) -> Iterator[_Block]:
+        """Every block, numbered where it is parsed: the parser reports to the same lines."""
+        while (batch := self._next()) is not None:
+            numbers = self.lines.number(batch.num_rows)
+            yield _Block(batch, numbers, self.lines.until(numbers), self.stream.taken())
 
     def _next(self) -> Any:
         self.stream.wanted()
@@ -284,12 +281,7 @@ def _open(stream: Watched, options: _Options, lines: _Lines) -> Any:
             delimiter=options.delimiter, newlines_in_values=True, invalid_row_handler=lines.invalid
         ),
         convert_options=csv.ConvertOptions(
-            column_types={
-                name: pa.string()
-                if name in options.single
-                else pa.dictionary(pa.int32(), pa.string())
-                for name in options.names
-            },
+            column_types=dict.fromkeys(options.names, pa.string()),
             strings_can_be_null=False,
         ),
     )
@@ -299,24 +291,55 @@ def _nothing(names: list[str]) -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
 
 
-def _texts(batch: pa.RecordBatch) -> pl.DataFrame:
-    names = batch.schema.names
-    return pl.DataFrame([_column(*pair) for pair in zip(names, batch.columns, strict=True)])
+_Way = Literal["whole", "coded", "runs"]
 
 
-def _column(name: str, column: Any) -> pl.Series:
-    import pyarrow as pa
+def _ways(first: pa.RecordBatch) -> dict[str, _Way]:
+    """How each column is coded, or that it is not worth it, as far as the first block tells."""
+    return {
+        name: _way(column) for name, column in zip(first.schema.names, first.columns, strict=True)
+    }
 
-    if not pa.types.is_dictionary(column.type):
+
+def _way(column: Any) -> _Way:
+    import pyarrow.compute as pc
+
+    if len(column) < _ENOUGH:
+        return "coded"
+    if _LONG * len(pc.run_end_encode(column).values) <= len(column):
+        return "runs"
+    return "coded" if _repeats(column.dictionary_encode(), len(column)) else "whole"
+
+
+def _texts(batch: pa.RecordBatch, ways: Mapping[str, _Way]) -> pl.DataFrame:
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return pl.DataFrame([_column(name, column, ways[name]) for name, column in columns])
+
+
+def _column(name: str, column: Any, way: _Way) -> pl.Series:
+    import pyarrow.compute as pc
+
+    if way == "whole":
         return pl.Series(name, pl.from_arrow(column))
-    if not _repeats(column):
-        return pl.Series(name, pl.from_arrow(column.cast(pa.string())))
-    codes, texts = pl.from_arrow(column.indices), pl.from_arrow(column.dictionary)
-    return coded(name, pl.Series(codes), pl.Series(texts))
+    runs = pc.run_end_encode(column) if way == "runs" else None
+    found = (column if runs is None else runs.values).dictionary_encode()
+    if not _repeats(found, len(column)):
+        return pl.Series(name, pl.from_arrow(column))
+    codes = small(pl.Series(pl.from_arrow(found.indices)), len(found.dictionary))
+    if runs is not None:
+        codes = _repeated(codes, runs.run_ends)
+    return coded(name, codes, pl.Series(pl.from_arrow(found.dictionary)))
 
 
-def _repeats(column: Any) -> bool:
-    return bool(2 * len(column.dictionary) <= len(column))
+def _repeated(codes: pl.Series, ends: Any) -> pl.Series:
+    import numpy as np
+
+    lengths = np.diff(ends.to_numpy(), prepend=0)
+    return pl.Series(np.repeat(codes.to_numpy(), lengths))
+
+
+def _repeats(found: Any, rows: int) -> bool:
+    return bool(2 * len(found.dictionary) <= rows)
 
 
 def _swallowed(frame: pl.DataFrame) -> bool:
