@@ -13,6 +13,7 @@ import pytest
 
 from lakecast.columns import ROW
 from lakecast.errors import DataRefused, SpecError
+from lakecast.lake.sources import csv as csv_room
 from lakecast.lake.sources import items
 from lakecast.lake.sources import sql as sql_room
 from lakecast.lake.sources.csv import CsvItem
@@ -53,6 +54,26 @@ def test_rows_and_numbers_do_not_depend_on_the_blocks(tmp_path: Path, block: int
     rows, bad = read(item, tmp_path, block)
     assert rows == [(f"{i}", f"v{i}", i) for i in range(1, 200) if i % 5 and i % 6]
     assert sorted(bad) == [(i, f"bad {i}") for i in range(1, 200) if not i % 5 or not i % 6]
+
+
+@pytest.mark.parametrize("runs_end_at", [180, 1_000])
+def test_however_a_column_is_coded_its_texts_are_the_same(
+    tmp_path: Path, runs_end_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By runs, by row or not at all, as the first block says, whatever comes later."""
+    monkeypatch.setattr(csv_room, "_ENOUGH", 10)
+    lines = [
+        (f"day {i // 40 if i < runs_end_at else i}", f"shop {i % 3}", f"{i}", "", "maçã" * (i % 2))
+        for i in range(400)
+    ]
+    item = csv_item(tmp_path, "\n".join(",".join(line) for line in [tuple("abcde"), *lines]))
+    rows, _ = read(item, tmp_path, 900)
+    assert [row[:-1] for row in rows] == lines
+    kinds = [piece.frame.schema for piece in item.pieces(tmp_path, 900)]
+    assert isinstance(kinds[1]["a"], pl.Enum)
+    assert isinstance(kinds[1]["b"], pl.Enum)
+    assert kinds[1]["c"] == pl.String
+    assert isinstance(kinds[-1]["a"], pl.Enum) is (runs_end_at > 400)
 
 
 def test_only_malformed_lines(tmp_path: Path) -> None:
