@@ -179,18 +179,25 @@ def _decoded(packed: pl.Series) -> pl.Series:
 
 def _nulled(raw: pl.DataFrame, plan: Plan, *, textual: bool) -> pl.DataFrame:
     """Texts that mean null are null: in a CSV everywhere, else where a number or time is read."""
-    read = {*plan.numbers, *plan.guessed, plan.time}
+    read, kinds = {*plan.numbers, *plan.guessed, plan.time}, raw.schema
     names = [
         name
-        for name, kind in raw.schema.items()
+        for name, kind in kinds.items()
         if kind in (pl.String, pl.Enum) and (textual or name in read)
     ]
+    coded = [kind.categories for name in names if isinstance(kind := kinds[name], pl.Enum)]
+    if coded and not _tell_null(pl.concat(coded), plan).any():  # all at once: a call costs more
+        names = [name for name in names if kinds[name] == pl.String]
     return raw.with_columns(_null_texts(raw[name], plan) for name in names)
+
+
+def _tell_null(texts: pl.Series, plan: Plan) -> pl.Series:
+    return texts.str.strip_chars().is_in(list(plan.writing.nulls))
 
 
 def _null_texts(values: pl.Series, plan: Plan) -> pl.Series:
     texts = values.dtype.categories if isinstance(values.dtype, pl.Enum) else values
-    told = texts.str.strip_chars().is_in(list(plan.writing.nulls))
+    told = _tell_null(texts, plan)
     if not told.any():
         return values
     means = told if texts is values else spread(told, values)

@@ -214,7 +214,7 @@ class _Lines:
 
         skipped = np.array([row.row for row in self.bad], np.int64)
         every = np.arange(self.next, self.next + count + skipped.size, dtype=np.int64)
-        numbers = every[~np.isin(every, skipped)][:count]
+        numbers = (every[~np.isin(every, skipped)] if skipped.size else every)[:count]
         if count:
             self.next = int(numbers[-1]) + 1
         return pl.Series(ROW, numbers, dtype=pl.Int64)
