@@ -138,7 +138,7 @@ def _row_groups(store: Store, path: str, names: list[str]) -> Iterator[pa.Table]
 
 def _block(table: pa.Table, info: PanelInfo, statics: _Statics) -> Block:
     codes, starts = _series(table)
-    times = table.column(info.columns.time).to_numpy()[starts[:-1]]
+    times = table.column(info.columns.time).take(starts[:-1]).to_numpy()
     return Block(
         codes=codes,
         starts=starts,

@@ -142,29 +142,32 @@ def _ids(block: Block, panel: LakePanel) -> list[pa.Array]:
     """The code and the user's columns of each row; texts as places in those of the block."""
     import pyarrow as pa
 
-    of_row = np.repeat(np.arange(block.codes.size, dtype=np.int32), block.lengths)
     some = panel.series[np.searchsorted(panel.series[CODE].to_numpy(), block.codes)]
     table = some.select(panel.info.columns.series).to_arrow(compat_level=pl.CompatLevel.oldest())
     return [
         pa.array(np.repeat(block.codes, block.lengths)),
-        *(_spread(column.combine_chunks(), of_row) for column in table.columns),
+        *(_spread(column.combine_chunks(), block) for column in table.columns),
     ]
 
 
-def _spread(values: pa.Array, of_row: NDArray[np.int32]) -> pa.Array:
+def _spread(values: pa.Array, block: Block) -> pa.Array:
     import pyarrow as pa
 
+    of_row = pa.array(np.repeat(np.arange(len(values), dtype=np.int32), block.lengths))
     if pa.types.is_large_string(values.type):
         return pa.DictionaryArray.from_arrays(of_row, values)
-    return values.take(pa.array(of_row))
+    return values.take(of_row)
 
 
 def _own(block: Block, info: PanelInfo, schema: pa.Schema) -> list[pa.Array]:
     import pyarrow as pa
 
-    time = pa.array(info.frequency.start(block.ordinals()))
-    kind = schema.field(info.columns.time).type
-    return [time.cast(kind), _nullable(block.target.astype(np.float64))]
+    periods = block.ordinals()
+    first = int(periods.min())
+    calendar = info.frequency.start(np.arange(first, int(periods.max()) + 1))
+    starts = pa.array(calendar).cast(schema.field(info.columns.time).type)
+    time = starts.take(pa.array(periods - np.int32(first)))
+    return [time, _nullable(block.target.astype(np.float64))]
 
 
 def _nullable(values: NDArray[np.floating]) -> pa.Array:
