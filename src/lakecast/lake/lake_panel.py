@@ -70,12 +70,13 @@ def open_panel(lake: Lake) -> LakePanel:
             "there is no panel yet", where=lake.store.root, cure="run `lakecast panel`"
         )
     series = lake.table(SERIES).scan().collect().sort(CODE)
+    info = _info(about, series)
     return LakePanel(
-        info=_info(about, series),
+        info=info,
         horizon=about["horizon"],
         store=lake.store,
         files=_paths(lake, PANEL),
-        futures_of=_paths(lake, FUTURE),
+        futures_of=_paths(lake, FUTURE) if info.known_future else {},
         series=series,
         vocabularies={name: tuple(texts) for name, texts in about["vocabularies"].items()},
     )

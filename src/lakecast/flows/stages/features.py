@@ -43,7 +43,9 @@ def run_features(context: Context, fingerprint: str) -> int:
     panel = open_panel(context.lake)
     plan = plan_of(context.spec, panel)
     fitted = fit_plan(plan, panel, panel.info.cutoff)
-    work = partial(_bucket, lake=context.lake, panel=panel, fitted=fitted)
+    schema = _schema(panel, plan)
+    held = _written(schema, panel, plan)
+    work = partial(_bucket, lake=context.lake, panel=panel, fitted=fitted, schema=held)
     files = [
         file
         for staged in context.engine.map(work, sorted(panel.files), title="features")
@@ -55,7 +57,7 @@ def run_features(context: Context, fingerprint: str) -> int:
     table.commit(
         add=files,
         remove="all" if table.exists() else (),
-        schema=_schema(panel, plan),
+        schema=schema,
         partition_by=(BUCKET,),
         metadata={PLAN: told},
         fingerprint=fingerprint,
@@ -76,12 +78,13 @@ def plan_of(spec: Spec, panel: LakePanel) -> FeaturePlan:
     return compile_plan(spec.features, panel.info, lead=lead, recursive=False)
 
 
-def _bucket(bucket: int, *, lake: Lake, panel: LakePanel, fitted: FittedPlan) -> list[FileRef]:
+def _bucket(
+    bucket: int, *, lake: Lake, panel: LakePanel, fitted: FittedPlan, schema: pa.Schema
+) -> list[FileRef]:
     """One file: a block is read, computed and written before the next is read."""
     import pyarrow as pa
 
     own = replace(panel, files={bucket: panel.files[bucket]})
-    schema = _written(_schema(panel, fitted.plan), panel, fitted.plan)
     rows = pa.RecordBatchReader.from_batches(schema, _batches(own, fitted, schema))
     table = lake.table(FEATURES)
     return [table.stage(rows, partition={BUCKET: bucket}, groups="batches")]
@@ -133,7 +136,7 @@ def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterato
         arrays = [
             *_ids(block, panel),
             *_own(block, panel.info, schema),
-            *(_nullable(values[: block.rows]) for values in held),
+            *(_column(column, held[i, : block.rows]) for i, column in enumerate(fitted.columns)),
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -168,6 +171,12 @@ def _own(block: Block, info: PanelInfo, schema: pa.Schema) -> list[pa.Array]:
     starts = pa.array(calendar).cast(schema.field(info.columns.time).type)
     time = starts.take(pa.array(periods - np.int32(first)))
     return [time, _nullable(block.target.astype(np.float64))]
+
+
+def _column(column: Column, values: NDArray[np.float32]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values) if column.feature.op == "calendar" else _nullable(values)
 
 
 def _nullable(values: NDArray[np.floating]) -> pa.Array:
