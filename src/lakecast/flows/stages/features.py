@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from lakecast.core.features import compile_plan, fill, fit_plan
 from lakecast.errors import SpecError
 from lakecast.lake.lake_panel import LakePanel, open_panel
 from lakecast.lake.parquet_files import PLAIN, SPLIT
+from lakecast.models.sizes import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +83,7 @@ def plan_of(spec: Spec, panel: LakePanel) -> FeaturePlan:
 def _bucket(
     bucket: int, *, lake: Lake, panel: LakePanel, fitted: FittedPlan, schema: pa.Schema
 ) -> list[FileRef]:
-    """One file: a block is read, computed and written before the next is read."""
+    """One file: a piece of a block is computed and written before the next is."""
     import pyarrow as pa
 
     own = replace(panel, files={bucket: panel.files[bucket]})
@@ -125,11 +127,14 @@ def _of_feature(column: Column, field: pa.Field) -> pa.Field:
 
 
 def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """A batch a block. One is over when the next is asked for: they share their memory."""
+    """A batch a piece of a block, which bounds memory whatever a block is.
+
+    One is over when the next is asked for: they share their memory.
+    """
     import pyarrow as pa
 
     held = np.empty((len(fitted.columns), 0), np.float32)
-    for block in panel.blocks():
+    for block in chain.from_iterable(whole.pieces(PIECE) for whole in panel.blocks()):
         if held.shape[1] < block.rows:
             held = np.empty((len(fitted.columns), block.rows), np.float32)
         fill(fitted, block, held, 0)
