@@ -1,4 +1,4 @@
-"""Pieces made on other threads: in order, no more than told, errors in their place."""
+"""Pieces made on another thread: in order, one ahead, errors in their place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakecast.ahead import ahead, mapped
+from lakecast.ahead import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,25 +36,3 @@ def test_what_making_a_piece_raises_comes_in_its_place() -> None:
     assert next(reader) == 1
     with pytest.raises(ValueError, match="second"):
         next(reader)
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_what_is_mapped_comes_in_order_and_is_taken_when_a_thread_is_free(threads: int) -> None:
-    taken: list[int] = []
-
-    def items() -> Iterator[int]:
-        for number in range(8):
-            taken.append(number)
-            yield number
-
-    made = mapped(lambda number: number * number, items(), threads)
-    assert next(made) == 0
-    assert len(taken) == threads + 1
-    assert list(made) == [number * number for number in range(1, 8)]
-
-
-def test_what_mapping_raises_comes_in_its_place() -> None:
-    made = mapped(lambda number: 6 // number, [3, 0, 1], 1)
-    assert next(made) == 2
-    with pytest.raises(ZeroDivisionError):
-        next(made)
