@@ -28,6 +28,10 @@ class LakeCheckpoint:
         """True."""
         return True
 
+    def has(self, candidate: str, window: int) -> bool:
+        """Whether `keep` was given it."""
+        return self.lake.store.exists(self._path(candidate, window))
+
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         """What `keep` was given, or None."""
         try:

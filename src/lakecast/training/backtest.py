@@ -88,6 +88,10 @@ class Checkpoint(Protocol):
         """Whether it keeps anything."""
         ...
 
+    def has(self, candidate: str, window: int) -> bool:
+        """Whether `done` would give something; reads none of it."""
+        ...
+
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         """What `keep` was given, or None."""
         ...
@@ -103,6 +107,11 @@ class Forgetful:
     @property
     def lasting(self) -> bool:
         """False."""
+        return False
+
+    def has(self, candidate: str, window: int) -> bool:
+        """False."""
+        del candidate, window
         return False
 
     def done(self, candidate: str, window: int) -> None:
@@ -123,6 +132,10 @@ class Seeded:
     def lasting(self) -> bool:
         """As the inner one."""
         return self.inner.lasting
+
+    def has(self, candidate: str, window: int) -> bool:
+        """Whether it or the inner checkpoint holds it."""
+        return (candidate, window) in self.held or self.inner.has(candidate, window)
 
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         """Its own frame, or what the inner checkpoint kept."""
@@ -268,17 +281,19 @@ def made(
     bench: Bench, asked: Sequence[tuple[Candidate, Fold]], hooks: Hooks
 ) -> Iterator[Forecasts]:
     """Each candidate's forecasts in its fold, in order: from the checkpoint, or made and kept."""
-    done = hooks.checkpoint.done
-    new = [done(candidate.name, fold.window.index) is None for candidate, fold in asked]
+    shelf = hooks.checkpoint
+    new = [not shelf.has(candidate.name, fold.window.index) for candidate, fold in asked]
     fresh = bench.forecasts([(candidate, fold.window) for candidate, fold in compress(asked, new)])
     for (candidate, fold), to_make in zip(asked, new, strict=True):
-        kept = None if to_make else done(candidate.name, fold.window.index)
-        if kept is not None:
+        place = (candidate.name, fold.window.index)
+        if to_make:
+            forecasts = next(fresh)
+            shelf.keep(*place, to_frame(forecasts, fold))
+            yield forecasts
+        elif (kept := shelf.done(*place)) is not None:
             yield _read(kept, fold)
-            continue
-        forecasts = next(fresh)
-        hooks.checkpoint.keep(candidate.name, fold.window.index, to_frame(forecasts, fold))
-        yield forecasts
+        else:
+            raise LookupError(f"the checkpoint lost what it had: {place}")
 
 
 def to_frame(forecasts: Forecasts, fold: Fold) -> pl.DataFrame:

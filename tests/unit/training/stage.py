@@ -93,6 +93,9 @@ class Shelf:
     held: dict[tuple[str, int], pl.DataFrame] = field(default_factory=dict)
     lasting: bool = True
 
+    def has(self, candidate: str, window: int) -> bool:
+        return (candidate, window) in self.held
+
     def done(self, candidate: str, window: int) -> pl.DataFrame | None:
         return self.held.get((candidate, window))
 
