@@ -43,9 +43,15 @@ _NEAR: Final = 0.3
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, run each project, compare, print."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
     asked = args.only.split(",") if args.only else ["demo", *FILES]
-    asked = [name for name in asked if name != "m5"]
+    if unknown := set(asked) - {"demo", "m5", *FILES}:
+        parser.error(f"--only: no such project: {', '.join(sorted(unknown))}")
+    if "m5" in asked:
+        asked.remove("m5")
+        if args.m5 is None:
+            parser.error("--only m5 needs --m5 PROJECT")
     found: dict[str, dict[str, Any]] = {}
     for name in asked:
         source = args.data / FILES[name] if name in FILES else None
@@ -58,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found["m5"] = compared(args.m5)
     emit(
         "accuracy",
-        together(*(verdict(name, one) for name, one in found.items())),
+        together(*(verdict(name, one) for name, one in found.items())) if found else None,
         projects=found,
         versions=versions("lightgbm", "polars", "numpy"),
         threads=len(os.sched_getaffinity(0)),

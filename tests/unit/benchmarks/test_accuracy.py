@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from benchmarks.accuracy import compared, verdict
+from benchmarks.accuracy import compared, main, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,3 +58,16 @@ def test_a_goal_is_met(name: str, auto: float, predicted: int, met: bool) -> Non
     rmsse = {"auto": auto, "seasonal_naive": 1.0, "theta": 0.8}
     one = {"rmsse": rmsse, "peaks_mb": {"train": [predicted, 1000], "panel": [100, 900]}}
     assert verdict(name, one) is met
+
+
+def test_what_compared_nothing_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["--only", "olist", "--data", str(tmp_path)])
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["met"] is None
+
+
+@pytest.mark.parametrize("only", ["m5", "demos"])
+def test_a_project_that_is_not_there_is_refused(only: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--only", only])
