@@ -33,6 +33,7 @@ _APART: Final = 4 / 3
 """Quartiles of a ratio further apart than this decide nothing."""
 _EVERY: Final = 0.01
 ROOM: Final = 400_000_000
+"""Bytes that stand ready before a timed run, unless it is known to ask for more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,9 +111,10 @@ class Block:
         )
 
     def pieces(self, most: int) -> Iterator[Block]:
-        """The same series in blocks of at most so many rows, or of one series; nothing is copied.
+        """The same series in blocks of at most so many rows, or of one series.
 
-        What is computed of a piece fits into the processor's cache.
+        Their rows are views: what is computed of one piece at a time is small, and nothing is
+        copied.
         """
         low = 0
         while low < len(self.codes):
