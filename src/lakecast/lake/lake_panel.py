@@ -43,9 +43,9 @@ class LakePanel:
 
     def blocks(self) -> Iterator[Block]:
         """Blocks of at most about a million rows, by bucket, then code; read one at a time."""
-        statics, own = _Statics(self.series, self.info), self.info.columns
-        names = [CODE, own.time, own.target, *self.info.covariates]
-        for _, path in sorted(self.files.items()):
+        names = [CODE, self.info.columns.target, *self.info.covariates]
+        for bucket, path in sorted(self.files.items()):
+            statics = _Statics(self.series.filter(pl.col(BUCKET) == bucket), self.info)
             for table in _row_groups(self.store, path, names):
                 yield _block(table, self.info, statics)
 
@@ -107,16 +107,21 @@ def _info(about: Mapping[str, Any], series: pl.DataFrame) -> PanelInfo:
 
 
 class _Statics:
-    """Statics of all series as float32, looked up by code."""
+    """What does not change over time: first periods and statics of some series, by code."""
 
     def __init__(self, series: pl.DataFrame, info: PanelInfo) -> None:
         self._codes = series[CODE].to_numpy()
+        self._first = info.frequency.ordinal(series["first"].to_numpy())
         self._columns = {
             **{name: _category(series[name], texts) for name, texts in info.categories.items()},
             **{name: _floats(series[name].to_arrow()) for name in info.numeric},
         }
 
+    def first(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
+        return self._first[np.searchsorted(self._codes, codes)]
+
     def of(self, codes: NDArray[np.int32]) -> dict[str, NDArray[np.float32]]:
+        """As float32."""
         rows = np.searchsorted(self._codes, codes)
         return {name: values[rows] for name, values in self._columns.items()}
 
@@ -139,11 +144,10 @@ def _row_groups(store: Store, path: str, names: list[str]) -> Iterator[pa.Table]
 
 def _block(table: pa.Table, info: PanelInfo, statics: _Statics) -> Block:
     codes, starts = _series(table)
-    times = table.column(info.columns.time).take(starts[:-1]).to_numpy()
     return Block(
         codes=codes,
         starts=starts,
-        first=info.frequency.ordinal(times),
+        first=statics.first(codes),
         target=_floats(table.column(info.columns.target)),
         covariates={name: _floats(table.column(name)) for name in info.covariates},
         statics=statics.of(codes),

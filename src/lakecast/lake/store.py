@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SCRATCH: Final = ".scratch"
 _COPIED: Final = 1 << 20
+_BUFFERED: Final = 1 << 20
+"""Bytes written at a time: Parquet comes in thousands of small writes."""
 _S3: Final = "s3://"
 _ATTEMPTS: Final = 3
 _UNREACHABLE: Final = (
@@ -199,7 +201,9 @@ class Store:
         with self.reaching():
             if not self.remote:
                 Path(self.path(path)).parent.mkdir(parents=True, exist_ok=True)
-            return self.filesystem.open_output_stream(self.path(path), compression=None)
+            return self.filesystem.open_output_stream(
+                self.path(path), compression=None, buffer_size=_BUFFERED
+            )
 
     def take(self, local: Path, path: str) -> None:
         """Put a finished file of this machine there; it is gone from where it was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -46,8 +46,8 @@ def run_features(context: Context, fingerprint: str) -> int:
     plan = plan_of(context.spec, panel)
     fitted = fit_plan(plan, panel, panel.info.cutoff)
     schema = _schema(panel, plan)
-    held = _written(schema, panel, plan)
-    work = partial(_bucket, lake=context.lake, panel=panel, fitted=fitted, schema=held)
+    written = _Written(schema=_packed(schema, panel, plan), names=_names_of(panel), fitted=fitted)
+    work = partial(_bucket, lake=context.lake, panel=panel, written=written)
     files = [
         file
         for staged in context.engine.map(work, sorted(panel.files), title="features")
@@ -80,19 +80,33 @@ def plan_of(spec: Spec, panel: LakePanel) -> FeaturePlan:
     return compile_plan(spec.features, panel.info, lead=lead, recursive=False)
 
 
-def _bucket(
-    bucket: int, *, lake: Lake, panel: LakePanel, fitted: FittedPlan, schema: pa.Schema
-) -> list[FileRef]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Written:
+    """What all files have in common: their columns, the series' names by code, the plan."""
+
+    schema: pa.Schema
+    names: pa.Table
+    fitted: FittedPlan
+
+
+def _names_of(panel: LakePanel) -> pa.Table:
+    """`series_code` and the user's columns of all series, by code."""
+    names = panel.series.select(CODE, *panel.info.columns.series)
+    table: pa.Table = names.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return table.combine_chunks()
+
+
+def _bucket(bucket: int, *, lake: Lake, panel: LakePanel, written: _Written) -> list[FileRef]:
     """One file: a piece of a block is computed and written before the next is."""
     import pyarrow as pa
 
     own = replace(panel, files={bucket: panel.files[bucket]})
-    rows = pa.RecordBatchReader.from_batches(schema, _batches(own, fitted, schema))
+    rows = pa.RecordBatchReader.from_batches(written.schema, _batches(own, written))
     table = lake.table(FEATURES)
     return [table.stage(rows, partition={BUCKET: bucket}, groups="batches")]
 
 
-def _written(schema: pa.Schema, panel: LakePanel, plan: FeaturePlan) -> pa.Schema:
+def _packed(schema: pa.Schema, panel: LakePanel, plan: FeaturePlan) -> pa.Schema:
     """The columns as a file holds them: all but the bucket, packed by what they are like.
 
     Where no value can be null, the file says so: it then takes less time to write.
@@ -105,7 +119,7 @@ def _written(schema: pa.Schema, panel: LakePanel, plan: FeaturePlan) -> pa.Schem
     return pa.schema(
         [
             *(_of_series(field).with_nullable(field.name in holey) for field in ids),
-            target,
+            target.with_metadata(SPLIT),
             *(_of_feature(column, field) for column, field in features),
         ]
     )
@@ -126,41 +140,43 @@ def _of_feature(column: Column, field: pa.Field) -> pa.Field:
     return field.with_nullable(op != "calendar")
 
 
-def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(panel: LakePanel, written: _Written) -> Iterator[pa.RecordBatch]:
     """A batch a piece of a block, which bounds memory whatever a block is.
 
     One is over when the next is asked for: they share their memory.
     """
     import pyarrow as pa
 
+    fitted, schema = written.fitted, written.schema
     held = np.empty((len(fitted.columns), 0), np.float32)
     for block in chain.from_iterable(whole.pieces(PIECE) for whole in panel.blocks()):
         if held.shape[1] < block.rows:
             held = np.empty((len(fitted.columns), block.rows), np.float32)
         fill(fitted, block, held, 0)
         arrays = [
-            *_ids(block, panel),
+            *_ids(block, written.names),
             *_own(block, panel.info, schema),
             *(_column(column, held[i, : block.rows]) for i, column in enumerate(fitted.columns)),
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _ids(block: Block, panel: LakePanel) -> list[pa.Array]:
+def _ids(block: Block, names: pa.Table) -> list[pa.Array]:
     """The code and the user's columns of each row; texts as places in those of the block."""
     import pyarrow as pa
 
-    some = panel.series[np.searchsorted(panel.series[CODE].to_numpy(), block.codes)]
-    table = some.select(panel.info.columns.series).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return [
-        pa.array(np.repeat(block.codes, block.lengths)),
-        *(_spread(column.combine_chunks(), block) for column in table.columns),
-    ]
+    places = pa.array(np.searchsorted(names.column(CODE).to_numpy(), block.codes))
+    return [_spread(column.chunk(0).take(places), block) for column in names.columns]
 
 
 def _spread(values: pa.Array, block: Block) -> pa.Array:
+    """A value a series as a value a row."""
     import pyarrow as pa
 
+    if pa.types.is_primitive(values.type) and not values.null_count:
+        return pa.array(
+            np.repeat(values.to_numpy(zero_copy_only=False), block.lengths), values.type
+        )
     of_row = pa.array(np.repeat(np.arange(len(values), dtype=np.int32), block.lengths))
     if pa.types.is_large_string(values.type):
         return pa.DictionaryArray.from_arrays(of_row, values)
