@@ -29,7 +29,8 @@ class LakePanel:
     """A panel in the lake as it was when opened; it implements `PanelData` and can be pickled.
 
     `files` and `futures_of` are the paths of the panel's files and of the future's, by bucket.
-    `series` has `series_code`, `bucket`, the user's columns, statics, `first` and `last`, by code.
+    `series` has `series_code`, `bucket`, the user's columns, statics, `first` and `last`, by code;
+    `fixed` is what a block takes of it.
     `vocabularies` are the texts behind the codes of time-varying text covariates.
     """
 
@@ -39,15 +40,15 @@ class LakePanel:
     files: Mapping[int, str]
     futures_of: Mapping[int, str]
     series: pl.DataFrame
+    fixed: Fixed
     vocabularies: Mapping[str, tuple[str, ...]]
 
     def blocks(self) -> Iterator[Block]:
         """Blocks of at most about a million rows, by bucket, then code; read one at a time."""
         names = [CODE, self.info.columns.target, *self.info.covariates]
-        for bucket, path in sorted(self.files.items()):
-            statics = _Statics(self.series.filter(pl.col(BUCKET) == bucket), self.info)
+        for _, path in sorted(self.files.items()):
             for table in _row_groups(self.store, path, names):
-                yield _block(table, self.info, statics)
+                yield _block(table, self.info, self.fixed)
 
     def futures(self) -> Iterator[Future]:
         """The known-future covariates of the horizon for each block of `blocks`, in their order."""
@@ -78,6 +79,7 @@ def open_panel(lake: Lake) -> LakePanel:
         files=_paths(lake, PANEL),
         futures_of=_paths(lake, FUTURE) if info.known_future else {},
         series=series,
+        fixed=Fixed.of(series, info),
         vocabularies={name: tuple(texts) for name, texts in about["vocabularies"].items()},
     )
 
@@ -106,29 +108,38 @@ def _info(about: Mapping[str, Any], series: pl.DataFrame) -> PanelInfo:
     )
 
 
-class _Statics:
-    """What does not change over time: first periods and statics of some series, by code."""
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What does not change over time, of all S series by code: first ordinals, statics as float32.
 
-    def __init__(self, series: pl.DataFrame, info: PanelInfo) -> None:
-        self._codes = series[CODE].to_numpy()
-        self._first = info.frequency.ordinal(series["first"].to_numpy())
-        self._columns = {
-            **{name: _category(series[name], texts) for name, texts in info.categories.items()},
-            **{name: _floats(series[name].to_arrow()) for name in info.numeric},
-        }
+    Categories are places in their vocabulary, -1 where null.
+    """
 
-    def first(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
-        return self._first[np.searchsorted(self._codes, codes)]
+    codes: NDArray[np.int32]
+    first: NDArray[np.int32]
+    statics: Mapping[str, NDArray[np.float32]]
 
-    def of(self, codes: NDArray[np.int32]) -> dict[str, NDArray[np.float32]]:
-        """As float32."""
-        rows = np.searchsorted(self._codes, codes)
-        return {name: values[rows] for name, values in self._columns.items()}
+    @classmethod
+    def of(cls, series: pl.DataFrame, info: PanelInfo) -> Fixed:
+        """Of a panel's series, sorted by code."""
+        return cls(
+            codes=series[CODE].to_numpy(),
+            first=info.frequency.ordinal(series["first"].to_numpy()),
+            statics={
+                **{name: _category(series[name]) for name in info.categories},
+                **{name: _floats(series[name].to_arrow()) for name in info.numeric},
+            },
+        )
+
+    def places(self, codes: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Where some series stand."""
+        return np.searchsorted(self.codes, codes)
 
 
-def _category(values: pl.Series, vocabulary: tuple[str, ...]) -> NDArray[np.float32]:
-    indices = values.cast(pl.String).cast(pl.Enum(vocabulary)).to_physical()
-    return indices.cast(pl.Float32).fill_null(-1.0).to_numpy()
+def _category(values: pl.Series) -> NDArray[np.float32]:
+    """Places in the sorted distinct texts, which are the vocabulary: no texts are looked up."""
+    places = values.cast(pl.String).rank("dense").cast(pl.Float32) - 1.0
+    return places.fill_null(-1.0).to_numpy()
 
 
 def _row_groups(store: Store, path: str, names: list[str]) -> Iterator[pa.Table]:
@@ -142,15 +153,16 @@ def _row_groups(store: Store, path: str, names: list[str]) -> Iterator[pa.Table]
             yield table
 
 
-def _block(table: pa.Table, info: PanelInfo, statics: _Statics) -> Block:
+def _block(table: pa.Table, info: PanelInfo, fixed: Fixed) -> Block:
     codes, starts = _series(table)
+    places = fixed.places(codes)
     return Block(
         codes=codes,
         starts=starts,
-        first=statics.first(codes),
+        first=fixed.first[places],
         target=_floats(table.column(info.columns.target)),
         covariates={name: _floats(table.column(name)) for name in info.covariates},
-        statics=statics.of(codes),
+        statics={name: values[places] for name, values in fixed.statics.items()},
     )
 
 
