@@ -4,7 +4,8 @@ Generated sales (a thousand days a series, in the order of the days) are landed 
 size, which is not timed. Each stage then runs in a process of its own, through the functions that
 `lakecast run` calls: first on a lake of a few rows, which is the start-up (imports, compiled
 kernels) and told apart, then on the lake of that size. The forecast is that of a small boosting,
-trained once on the few rows. Peak is the summed PSS of the process, imports included.
+trained once on the few rows. Peak is the summed PSS of the process, imports included; allocators
+are told what the command `lakecast` tells them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from benchmarks.harness import emit, peak_of, versions
 from lakecast import spec as specs
 from lakecast.columns import CODE
 from lakecast.core.block import Future
+from lakecast.machine import few_heaps, keep_little
 from lakecast.settings import resolve
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     if asked.stage:
         _child(asked.stage, Path(asked.folder))
         return
+    keep_little()
     sizes = asked.rows or (SMALL if asked.small else SIZES)
     scratch = Path(tempfile.mkdtemp(prefix="scale-", dir=asked.folder))
     try:
@@ -147,6 +150,7 @@ def _measured(stage: str, folder: Path) -> Figure:
 
 def _child(stage: str, folder: Path) -> None:
     """One stage on the tiny lake, then on the other one; writes what it took."""
+    few_heaps(psutil.cpu_count() or 1)
     _run(stage, folder / "tiny")
     if stage == "panel":
         _teach(folder)

@@ -22,7 +22,10 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 _EVERY: Final = 0.1  # seconds between two looks at the children
 _ARENA_MAX: Final = -8  # mallopt(3)
 _PER_HEAP: Final = 4  # threads
-_JEMALLOC: Final = "_RJEM_MALLOC_CONF"
+_LITTLE: Final = {
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",  # jemalloc, which Polars brings
+    "MIMALLOC_PURGE_DELAY": "0",  # mimalloc, which PyArrow brings
+}
 _RESET_PEAK: Final = "5"  # proc(5), /proc/pid/clear_refs
 
 
@@ -81,11 +84,12 @@ def trim() -> None:
 
 
 def keep_little() -> None:
-    """Let Polars return memory as soon as it is free, instead of half a second later or never.
+    """Let Polars and PyArrow return memory as soon as it is free, instead of later or never.
 
-    Its allocator (jemalloc) reads this when Polars is first imported; a setting of the user's wins.
+    Their allocators read this when they are first imported; a setting of the user's wins.
     """
-    os.environ.setdefault(_JEMALLOC, "dirty_decay_ms:0,muzzy_decay_ms:0")
+    for name, value in _LITTLE.items():
+        os.environ.setdefault(name, value)
 
 
 def few_heaps(threads: int) -> None:

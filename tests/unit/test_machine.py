@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakecast.machine import Peak, memory
+from lakecast.machine import Peak, keep_little, memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,3 +180,11 @@ print((full - before) // 1_000_000, (resident() - before) // 1_000_000)
     full, after = map(int, done.stdout.split())
     assert full > 300
     assert after < 100
+
+
+def test_what_the_user_said_to_an_allocator_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {"MIMALLOC_PURGE_DELAY": "50"}
+    monkeypatch.setattr(os, "environ", held)
+    keep_little()
+    assert held["MIMALLOC_PURGE_DELAY"] == "50"
+    assert "dirty_decay_ms:0" in held["_RJEM_MALLOC_CONF"]
