@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +30,7 @@ from lakecast.logs import Progresses, Silent, redact
 from lakecast.machine import few_heaps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     import polars as pl
 
@@ -289,10 +291,57 @@ def open(table: str, *, project: str | Path = ".", engine: str = "local") -> pl.
 
 
 def _engine(settings: _settings.Settings, progress: Progresses) -> Engine:
+    few_heaps(settings.threads)
+    return ENGINES[settings.engine](settings, progress)
+
+
+def _local(settings: _settings.Settings, progress: Progresses) -> Engine:
     from lakecast.engines.local import LocalEngine
 
-    few_heaps(settings.threads)
     return LocalEngine(workers=settings.threads, progresses=progress)
+
+
+def _ray(settings: _settings.Settings, progress: Progresses) -> Engine:
+    _extra("ray", "ray")
+    from lakecast.engines.ray import RayEngine
+    from lakecast.engines.ray.cluster import RayCluster
+
+    cluster = RayCluster(
+        workers=settings.threads,
+        address=settings.cluster,
+        memory=settings.budget,
+        runtime_env=settings.ray.get("runtime_env", {}),
+    )
+    return RayEngine(cluster=cluster, progresses=progress)
+
+
+def _dask(settings: _settings.Settings, progress: Progresses) -> Engine:
+    _extra("dask", "distributed")
+    from lakecast.engines.dask import DaskEngine
+    from lakecast.engines.dask.cluster import DaskCluster
+
+    cluster = DaskCluster(
+        workers=settings.threads, address=settings.cluster, memory=settings.budget
+    )
+    return DaskEngine(cluster=cluster, progresses=progress)
+
+
+_Made = Callable[[_settings.Settings, Progresses], "Engine"]
+ENGINES: Final[Mapping[str, _Made]] = {
+    "local": _local,
+    "ray": _ray,
+    "dask": _dask,
+}
+"""What each name of `settings.Engine` stands for; nothing of a cluster is imported or started."""
+
+
+def _extra(extra: str, module: str) -> None:
+    if find_spec(module) is None:
+        raise UsageError(
+            f"the engine `{extra}` is not installed",
+            where="engine",
+            cure=f"pip install 'lakecast[{extra}]'",
+        )
 
 
 def _user() -> str:

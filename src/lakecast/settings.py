@@ -6,21 +6,20 @@ project's folder.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from lakecast import machine
 from lakecast.errors import UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 LOCAL_FILE: Final = "lakecast.local.toml"
 SHARE: Final = 0.6  # of the machine's memory, where no budget is set
-Engine = Literal["local"]
+Engine = Literal["local", "ray", "dask"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +28,9 @@ class Settings:
 
     `lake` is a folder or an `s3://bucket/prefix` URL, `tracking_uri` an MLflow URI, `memory` a
     budget in bytes (None: 60% of what the machine or its cgroup has), `workers` a number of
-    threads (None: the machine's cores). Credentials are read from the environment by the store.
+    threads, or of processes of a cluster started here (None: the machine's cores), `cluster` the
+    address of one that is there, `ray` the options that are Ray's own (`runtime_env`). Credentials
+    are read from the environment by the store.
     """
 
     project: Path
@@ -38,6 +39,8 @@ class Settings:
     engine: Engine = "local"
     workers: int | None = None
     memory: int | None = None
+    cluster: str | None = None
+    ray: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def threads(self) -> int:
@@ -73,6 +76,8 @@ def resolve(
         engine=_engine(given),
         workers=_workers(given),
         memory=_memory(given),
+        cluster=_text(given, "cluster", "") or None,
+        ray=_ray(given),
     )
 
 
@@ -105,10 +110,27 @@ def _inside(folder: Path, location: str) -> str:
 
 def _engine(given: _Given) -> Engine:
     value, where = given.get("engine", ("local", ""))
-    if value not in get_args(Engine):
-        known = ", ".join(get_args(Engine))
-        raise UsageError(f"unknown engine {value!r}", where=where, cure=f"use one of: {known}")
-    return "local"
+    for known in get_args(Engine):
+        if value == known:
+            return cast("Engine", known)
+    names = ", ".join(get_args(Engine))
+    raise UsageError(f"unknown engine {value!r}", where=where, cure=f"use one of: {names}")
+
+
+def _ray(given: _Given) -> Mapping[str, Any]:
+    """A table of the file, or JSON in the variable."""
+    if "ray" not in given:
+        return {}
+    value, where = given["ray"]
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("runtime_env", {}), dict):
+        raise UsageError("not options of Ray", where=where, cure="write [ray] with runtime_env")
+    if unknown := sorted(set(found) - {"runtime_env"}):
+        raise UsageError(f"unknown option `{unknown[0]}`", where=where, cure="known: runtime_env")
+    return found
 
 
 def _workers(given: _Given) -> int | None:

@@ -1,14 +1,18 @@
 """What every engine must do, facet by facet. A new engine adds itself to `ENGINES`.
 
 The functions given to an engine stand at the top of the module: an engine may send them elsewhere.
+Clusters are real ones on this machine, one of each kind and size for all tests.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,19 +22,49 @@ from lakecast.engines.local import LocalEngine
 from lakecast.errors import DataRefused
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lakecast.engines.protocol import Engine
+
+
+def ray(workers: int, scratch: Path) -> Engine:
+    from lakecast.engines.ray import RayEngine
+    from lakecast.engines.ray.cluster import RayCluster
+
+    del scratch
+    return RayEngine(cluster=RayCluster(workers=workers, memory=400_000_000))
+
+
+def dask(workers: int, scratch: Path) -> Engine:
+    from lakecast.engines.dask import DaskEngine
+    from lakecast.engines.dask.cluster import DaskCluster
+
+    del scratch
+    return DaskEngine(cluster=DaskCluster(workers=workers, memory=4_000_000_000))
+
 
 ENGINES: dict[str, Callable[[int, Path], Engine]] = {
     "local": lambda workers, scratch: LocalEngine(workers=workers, scratch=scratch),
+    "ray": ray,
+    "dask": dask,
 }
+CASES = [
+    pytest.param((name, workers), id=f"{name}-{workers}", marks=marks)
+    for name, marks in (
+        ("local", ()),
+        ("ray", pytest.mark.servers),
+        ("dask", pytest.mark.servers),
+    )
+    for workers in (1, 3)
+]
 
 
-@pytest.fixture(params=[(name, workers) for name in ENGINES for workers in (1, 3)], ids=str)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+@pytest.fixture(scope="module", params=CASES)
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
     name, workers = request.param
-    return ENGINES[name](workers, tmp_path / "scratch")
+    found = ENGINES[name](workers, tmp_path_factory.mktemp("scratch"))
+    yield found
+    found.close()
 
 
 def square(piece: int) -> int:
@@ -178,6 +212,72 @@ class TestExchange:
         with pytest.raises(DataRefused):
             list(engine.exchange(split, range(8), build, each(*range(3)), title="t"))
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def die_once(piece: int, folder: Path) -> int:
+    """Piece 5 kills the process it is worked on in, the first time that it is."""
+    flag = folder / "died"
+    if piece == 5 and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return piece * piece
+
+
+def split_dying(piece: int, folder: Path) -> dict[int, pa.Table]:
+    die_once(piece, folder)
+    return split_plainly(piece)
+
+
+def collect_dying(bucket: int, parts: Parts, folder: Path) -> tuple[int, list[list[int]]]:
+    found = collect_parts(bucket, parts)
+    die_once(bucket, folder)
+    return found
+
+
+@pytest.fixture
+def spread(engine: Engine) -> Engine:
+    if not engine.spread:
+        pytest.skip("its workers are threads of this process: killed, all of it is gone")
+    return engine
+
+
+class TestAKilledWorker:
+    """The work in hand is done again by another; what came of it is as if nothing had been."""
+
+    def test_in_a_map(self, spread: Engine, tmp_path: Path) -> None:
+        found = list(spread.map(partial(die_once, folder=tmp_path), range(12), title="t"))
+        assert (tmp_path / "died").exists()
+        assert found == [piece * piece for piece in range(12)]
+
+    def test_while_splitting(self, spread: Engine, tmp_path: Path) -> None:
+        work = partial(split_dying, folder=tmp_path)
+        found = dict(spread.exchange(work, range(9), collect_parts, each(1, 2), title="t"))
+        assert (tmp_path / "died").exists()
+        assert found == {1: [[2, 3, 6, 7]], 2: [[3, 7]]}
+
+    def test_while_building(self, spread: Engine, tmp_path: Path) -> None:
+        work = partial(collect_dying, folder=tmp_path)
+        buckets = {4: [0], 5: [2, 1], 6: [1]}
+        found = dict(spread.exchange(split_plainly, range(9), work, buckets, title="t"))
+        assert (tmp_path / "died").exists()
+        assert found == {4: [[1, 2, 3, 5, 6, 7]], 5: [[3, 7], [2, 3, 6, 7]], 6: [[2, 3, 6, 7]]}
+
+
+class TestLife:
+    def test_workers_and_where_they_are(self, engine: Engine) -> None:
+        pids = set(engine.map(pid, range(8), title="t"))
+        assert (os.getpid() not in pids) == engine.spread
+        assert len(pids) <= engine.workers
+
+    def test_closed_it_begins_again(self, engine: Engine) -> None:
+        assert list(engine.map(square, [2], title="t")) == [4]
+        engine.close()
+        assert list(engine.map(square, [3], title="t")) == [9]
+
+
+def pid(piece: int) -> int:
+    del piece
+    return os.getpid()
 
 
 def test_no_engine_runs_work_beyond_its_window(tmp_path: Path) -> None:

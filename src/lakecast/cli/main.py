@@ -91,8 +91,9 @@ def _common(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
     group.add_argument("--lake", metavar="URI", help="folder or s3:// URL of the lake")
     group.add_argument("--tracking-uri", metavar="URI", help="MLflow tracking URI")
-    group.add_argument("--engine", metavar="NAME", help="where work runs (default: local)")
-    group.add_argument("--workers", metavar="N", help="number of threads (default: all cores)")
+    group.add_argument("--engine", metavar="NAME", help="local, ray or dask (default: local)")
+    group.add_argument("--workers", metavar="N", help="threads or processes (default: all cores)")
+    group.add_argument("--cluster", metavar="ADDRESS", help="a Ray or Dask cluster that is there")
     group.add_argument("--memory", metavar="SIZE", help="memory budget, e.g. 4GB")
 
 

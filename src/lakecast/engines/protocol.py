@@ -49,12 +49,26 @@ class Exchange(Protocol):
         """`split` a piece into {part: Arrow table}; `build` each bucket from its parts.
 
         `buckets` names the parts of each. A part reaches `build` as its tables, in the order of the
-        pieces (neighbours that differ in nothing but their rows as one), in the order named, and
-        is read only when it is asked for. Results come in the order of `buckets`. Memory is bounded
-        by one part a worker: they are spilled, not held.
+        pieces (neighbours that differ in nothing but their rows may come as one), in the order
+        named. Results come in the order of `buckets`. Parts are spilled, not held: a worker's
+        memory is bounded by the part it reads (on Dask, by those of the bucket it builds).
         """
         ...
 
 
 class Engine(MapBlocks, Reduce, Exchange, Protocol):
     """All facets of one engine; what stages take as a value."""
+
+    @property
+    def workers(self) -> int:
+        """Pieces that run at a time."""
+        ...
+
+    @property
+    def spread(self) -> bool:
+        """Whether pieces run in other processes, maybe of other machines."""
+        ...
+
+    def close(self) -> None:
+        """End what was started on demand; the next piece of work starts it again."""
+        ...

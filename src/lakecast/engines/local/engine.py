@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lakecast.engines.local.exchange import gather, spill
 from lakecast.engines.local.map import map_pieces
-from lakecast.engines.local.reduce import fold
+from lakecast.engines.order import fold
 from lakecast.logs import Progresses, Silent
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class LocalEngine:
     workers: int = 1
     scratch: Path | None = None
     progresses: Progresses = field(default_factory=Silent)
+
+    @property
+    def spread(self) -> bool:
+        """False."""
+        return False
 
     def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Iterator[R]:
         """See `MapBlocks`; work starts when the first result is asked for."""
@@ -63,3 +68,6 @@ class LocalEngine:
             spilled = spill(self, split, pieces, Path(name), title=f"{title}: reading")
             work = partial(gather, build, spilled)
             yield from self.map(work, list(buckets.items()), title=f"{title}: building")
+
+    def close(self) -> None:
+        """Nothing was started."""

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
+
+from lakecast.engines.order import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def map_pieces(work: Callable[[T], R], pieces: Sequence[T], workers: int) -> Iterator[R]:
-    """Results in the order of the pieces, made on so many threads.
-
-    At most `workers` pieces run and as many finished results wait, so memory is bounded however
-    many pieces there are. The first failing piece, in order, raises; what has not begun by then, or
-    when the iterator is closed, never does.
-    """
-    rest = iter(pieces)
-    waiting: deque[Future[R]] = deque()
+    """Results in the order of the pieces, made on so many threads; see `in_order`."""
     with ThreadPoolExecutor(workers, thread_name_prefix="lakecast") as pool:
-        try:
-            waiting.extend(pool.submit(work, piece) for piece in islice(rest, 2 * workers))
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(pool.submit(work, piece) for piece in islice(rest, 1))
-                yield result
-        finally:
-            for future in waiting:
-                future.cancel()
+
+        def submit(piece: T) -> Future[R]:
+            return pool.submit(work, piece)
+
+        yield from in_order(pieces, submit, Future.result, Future.cancel, 2 * workers)

@@ -1,0 +1,123 @@
+"""The connection to a Dask scheduler: started or joined when it is first needed."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from lakecast.errors import LakecastError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CONNECT: Final = "10s"
+_ONE_THREAD: Final = {
+    "OMP_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
+    "MIMALLOC_PURGE_DELAY": "0",
+    "DASK_LOGGING__DISTRIBUTED": "critical",
+}
+"""A worker has one core: libraries that start a thread a core would fight for it."""
+
+
+@dataclass(slots=True)
+class _Held:
+    client: Any = None
+    cluster: Any = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DaskCluster:
+    """Where work goes: `address` of a scheduler (None: a local cluster of `workers` processes).
+
+    `memory` is what the processes of a local cluster may take together, in bytes.
+    """
+
+    workers: int
+    address: str | None = None
+    memory: int | None = None
+    _held: _Held = field(default_factory=_Held, repr=False)
+    _lock: Any = field(default_factory=Lock, repr=False)
+
+    def connect(self) -> Any:
+        """A `distributed.Client`. Raises `Unreachable` where nobody answers."""
+        with self._lock:
+            if self._held.client is None:
+                from distributed import Client
+
+                try:
+                    self._held.client = Client(self.address or self._local(), timeout=_CONNECT)
+                except (OSError, ValueError) as error:
+                    raise self._unreachable(error) from error
+            return self._held.client
+
+    def slots(self) -> int:
+        """Pieces that run at a time: the workers asked for, or the threads of those joined."""
+        if not self.address:
+            return self.workers
+        return max(1, int(sum(self.connect().nthreads().values())))
+
+    def send(self, value: Any) -> Any:
+        """A future of the value on the cluster. Unlike scattered data it is made again if lost."""
+        return self.connect().submit(pickle.loads, pickle.dumps(value), pure=False)
+
+    @contextmanager
+    def reaching(self) -> Iterator[None]:
+        """Errors of the cluster itself as typed ones; those of the work are left as they are."""
+        from distributed import KilledWorker
+        from distributed.comm import CommClosedError
+
+        try:
+            yield
+        except KilledWorker as error:
+            raise LakecastError(
+                "workers died again and again at the same piece of work",
+                where=self._place,
+                cure="if they were killed for memory: fewer --workers, or larger machines",
+            ) from error
+        except CommClosedError as error:
+            raise self._unreachable(error) from error
+
+    def take(self, future: Any) -> Any:
+        """A future's result, or what was raised where the work was done."""
+        with self.reaching():
+            return future.result()
+
+    def close(self) -> None:
+        """Leave the scheduler; a local cluster ends."""
+        with self._lock:
+            for part in (self._held.client, self._held.cluster):
+                if part is not None:
+                    part.close()
+            self._held.client = self._held.cluster = None
+
+    @property
+    def _place(self) -> str:
+        return self.address or "the local Dask cluster"
+
+    def _local(self) -> Any:
+        from distributed import LocalCluster
+
+        self._held.cluster = LocalCluster(
+            n_workers=self.workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=self.memory // self.workers if self.memory else "auto",
+            silence_logs="CRITICAL",
+            env=_ONE_THREAD,
+        )
+        return self._held.cluster
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"the Dask scheduler does not answer: {error}",
+            where=self._place,
+            cure="start it, mend `cluster` in the settings, or leave `cluster` out for a local one",
+        )

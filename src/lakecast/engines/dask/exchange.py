@@ -1,0 +1,89 @@
+"""The shuffle on Dask: split pieces stay in the workers' memory, which spill what it cannot hold.
+
+Tables never pass through the scheduler. A worker that builds a bucket holds all of its parts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lakecast.engines.order import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from lakecast.engines.dask.cluster import DaskCluster
+    from lakecast.logs import Progresses
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def split_pieces(
+    cluster: DaskCluster,
+    split: Callable[[T], Mapping[int, pa.Table]],
+    pieces: Sequence[T],
+    parts: Sequence[int],
+) -> Iterator[dict[int, Any]]:
+    """A future a part of each piece, once they are there; none where a piece has no rows of it."""
+    client = cluster.connect()
+    held = cluster.send((split, frozenset(parts)))
+
+    def submit(piece: T) -> tuple[Any, Any]:
+        found = client.submit(_split, held, piece, pure=False)
+        return found, client.submit(sorted, found, pure=False)
+
+    def take(both: tuple[Any, Any]) -> dict[int, Any]:
+        found, names = both
+        return {part: client.submit(_part, found, part, pure=False) for part in cluster.take(names)}
+
+    def cancel(both: tuple[Any, Any]) -> None:
+        client.cancel(list(both))
+
+    yield from in_order(pieces, submit, take, cancel, 2 * cluster.slots())
+
+
+def build_buckets(
+    cluster: DaskCluster,
+    build: Callable[[int, Iterable[Iterable[pa.Table]]], R],
+    shares: Sequence[Mapping[int, Any]],
+    buckets: Mapping[int, Sequence[int]],
+    progresses: tuple[Progresses, str],
+) -> Iterator[R]:
+    """Each bucket from its parts."""
+    client = cluster.connect()
+    held = cluster.send(build)
+
+    def submit(bucket: tuple[int, Sequence[int]]) -> Any:
+        number, parts = bucket
+        tables = [[share[part] for share in shares if part in share] for part in parts]
+        return client.submit(_build, held, number, tables, pure=False)
+
+    def cancel(future: Any) -> None:
+        future.cancel()
+
+    bars, title = progresses
+    with bars.bar(title, len(buckets)) as progress:
+        found = in_order(buckets.items(), submit, cluster.take, cancel, 2 * cluster.slots())
+        for result in found:
+            progress.advance()
+            yield result
+
+
+def _split(
+    held: tuple[Callable[[T], Mapping[int, Any]], frozenset[int]], piece: T
+) -> dict[int, Any]:
+    split, parts = held
+    return {part: table for part, table in split(piece).items() if part in parts}
+
+
+def _part(found: Mapping[int, Any], part: int) -> Any:
+    return found[part]
+
+
+def _build(
+    build: Callable[[int, Iterable[Iterable[Any]]], R], bucket: int, parts: list[list[Any]]
+) -> R:
+    return build(bucket, parts)

@@ -1,0 +1,34 @@
+"""Pieces of work as Dask tasks, a few at a time, results in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lakecast.engines.order import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lakecast.engines.dask.cluster import DaskCluster
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def map_pieces(cluster: DaskCluster, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
+    """Results in the order of the pieces; see `in_order`. The work is sent once."""
+    client = cluster.connect()
+    held = cluster.send(work)
+
+    def submit(piece: T) -> Any:
+        return client.submit(_call, held, piece, pure=False)
+
+    yield from in_order(pieces, submit, cluster.take, _cancel, 2 * cluster.slots())
+
+
+def _call(work: Callable[[T], R], piece: T) -> R:
+    return work(piece)
+
+
+def _cancel(future: Any) -> None:
+    future.cancel()

@@ -1,0 +1,128 @@
+"""The connection to a Ray cluster: started or joined when it is first needed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from lakecast.errors import LakecastError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CONNECT: Final = 5.0  # seconds
+_STORE: Final = (100_000_000, 4_000_000_000)
+"""Least and most bytes of a local cluster's object store; beyond it Ray spills to disk."""
+_ONE_THREAD: Final = {
+    "POLARS_MAX_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
+    "MIMALLOC_PURGE_DELAY": "0",
+}
+"""A worker has one core: libraries that start a thread a core would fight for it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RayCluster:
+    """Where work goes: `address` (None: a local cluster of `workers` processes).
+
+    `memory` bounds the object store of a local cluster, in bytes. `runtime_env` is Ray's own; over
+    an address it brings this package to the workers unless it says otherwise.
+    """
+
+    workers: int
+    address: str | None = None
+    memory: int | None = None
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
+
+    def connect(self) -> Any:
+        """The module `ray`, connected. Raises `Unreachable` where nobody answers."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+        import ray
+
+        if not ray.is_initialized():
+            if self.address:
+                self._reach(self.address)
+            try:
+                ray.init(**self._options())
+            except (ConnectionError, OSError, RuntimeError, TimeoutError, ValueError) as error:
+                raise self._unreachable(error) from error
+        return ray
+
+    def slots(self) -> int:
+        """Pieces that run at a time: the workers asked for, or the cores of the cluster joined."""
+        if not self.address:
+            return self.workers
+        return max(1, int(self.connect().cluster_resources().get("CPU", 1)))
+
+    def get(self, refs: Any) -> Any:
+        """`ray.get`, with errors as they were raised where the work was done."""
+        ray = self.connect()
+        try:
+            return ray.get(refs)
+        except ray.exceptions.RayTaskError as error:
+            cause = error.cause if isinstance(error.cause, Exception) else error
+            raise cause from None
+        except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
+            raise LakecastError(
+                f"workers died again and again: {_short(error)}",
+                where=self._place,
+                cure="if they were killed for memory: fewer --workers, or larger machines",
+            ) from error
+        except ray.exceptions.RayError as error:
+            raise self._unreachable(error) from error
+
+    def close(self) -> None:
+        """Leave the cluster; a local one ends."""
+        import ray
+
+        ray.shutdown()
+
+    @property
+    def _place(self) -> str:
+        return self.address or "the local Ray cluster"
+
+    def _options(self) -> dict[str, Any]:
+        quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
+        given = {**self.runtime_env}
+        env = {**_ONE_THREAD, **given.pop("env_vars", {})}
+        if self.address:
+            given.setdefault("py_modules", [str(Path(__file__).parents[2])])
+            return {"address": self.address, "runtime_env": {**given, "env_vars": env}, **quiet}
+        least, most = _STORE
+        store = min(max((self.memory or most) // 4, least), most)
+        return {
+            "address": "local",
+            "num_cpus": self.workers,
+            "object_store_memory": store,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+            "runtime_env": {**given, "env_vars": env},
+            **quiet,
+        }
+
+    def _reach(self, address: str) -> None:
+        """Ray itself would try for minutes."""
+        host, _, port = address.rpartition("://")[2].rpartition(":")
+        if not port.isdigit():
+            return
+        try:
+            socket.create_connection((host, int(port)), timeout=_CONNECT).close()
+        except OSError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"the Ray cluster does not answer: {_short(error)}",
+            where=self._place,
+            cure="start it, mend `cluster` in the settings, or leave `cluster` out for a local one",
+        )
+
+
+def _short(error: Exception) -> str:
+    lines: Sequence[str] = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
