@@ -69,6 +69,10 @@ class Engine(MapBlocks, Reduce, Exchange, Protocol):
         """Whether pieces run in other processes, maybe of other machines."""
         ...
 
+    def quiet(self) -> Engine:
+        """The same engine, telling nobody how far it is."""
+        ...
+
     def close(self) -> None:
         """End what was started on demand; the next piece of work starts it again."""
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 import polars as pl
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lakecast.core.block import PanelInfo
+    from lakecast.core.block import PanelData, PanelInfo
     from lakecast.core.folds import Fold
     from lakecast.core.splits import Window
     from lakecast.logs import Progresses
     from lakecast.spec.features import Features
+    from lakecast.spec.model import Spec
 
 BASELINE: Final = "baseline"
 
@@ -73,6 +74,24 @@ class Bench(Protocol):
 
         In panel order. They may be made side by side, but not many before they are taken.
         """
+        ...
+
+
+class Ground(Bench, Protocol):
+    """A bench that a panel is screened on, or a sample of it."""
+
+    @property
+    def spec(self) -> Spec:
+        """What is trained."""
+        ...
+
+    @property
+    def panel(self) -> PanelData:
+        """The whole panel."""
+        ...
+
+    def on_sample(self, panel: PanelData, most: int) -> Self:
+        """The bench of a sample that `core.block.sample` drew: about `most` rows."""
         ...
 
 

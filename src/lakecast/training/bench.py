@@ -37,6 +37,24 @@ class FittingBench:
     splits: Splits
     candidates: Mapping[str, Candidate]
 
+    @property
+    def panel(self) -> PanelData:
+        """The workbench's."""
+        return self.workbench.panel
+
+    def on_sample(self, panel: PanelData, most: int) -> FittingBench:
+        """On a sample of the panel, which is held in memory and taken out of the budget.
+
+        A fit sees as large a part of it as of the panel.
+        """
+        del most
+        whole, train = self.workbench, self.spec.train
+        rows = max(train.rows * panel.info.rows // whole.panel.info.rows, 1)
+        spec = replace(self.spec, train=replace(train, rows=rows))
+        budget = max(int(whole.budget - panel.info.size / sizes.ROOM), 1)
+        small = Workbench(panel, whole.cutoffs, threads=whole.threads, budget=budget)
+        return FittingBench(small, spec, self.splits, self.candidates)
+
     def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
         """One after the other, each when it is taken."""
         return (self.forecast(candidate, window) for candidate, window in asked)
@@ -107,16 +125,3 @@ def workbench(
     """A workbench for the windows' cutoffs and the panel's."""
     cutoffs = [window.cutoff for window in found.windows]
     return Workbench(panel, [*cutoffs, panel.info.cutoff], threads=threads, budget=budget)
-
-
-def shrunk(bench: FittingBench, panel: PanelData) -> FittingBench:
-    """The bench on a sample of its panel, which is held in memory and taken out of the budget.
-
-    A fit sees as large a part of it as of the panel.
-    """
-    whole, train = bench.workbench, bench.spec.train
-    rows = max(train.rows * panel.info.rows // whole.panel.info.rows, 1)
-    spec = replace(bench.spec, train=replace(train, rows=rows))
-    budget = max(int(whole.budget - panel.info.size / sizes.ROOM), 1)
-    small = Workbench(panel, whole.cutoffs, threads=whole.threads, budget=budget)
-    return FittingBench(small, spec, bench.splits, bench.candidates)

@@ -20,7 +20,6 @@ import numpy as np
 
 from lakecast.core import folds, metrics
 from lakecast.core.block import sample
-from lakecast.training import bench as benches
 from lakecast.training.backtest import made, to_frame
 from lakecast.training.candidates import TREES, apart, models, plain, under
 from lakecast.training.hierarchy import by_code, grow, levels_of, mean_loss
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 
     from lakecast.core.folds import Fold
     from lakecast.logs import Progress
-    from lakecast.training.backtest import Candidate, Forecasts, Hooks
-    from lakecast.training.bench import FittingBench
+    from lakecast.training.backtest import Candidate, Forecasts, Ground, Hooks
     from lakecast.training.candidates import Lineup
     from lakecast.training.hierarchy import Tree
 
@@ -70,7 +68,7 @@ class Screened:
 
 
 def screen(
-    bench: FittingBench,
+    bench: Ground,
     tried: Lineup,
     fold: Fold,
     hooks: Hooks,
@@ -130,7 +128,7 @@ class _Tried:
 class _Stage:
     """Where it is tried: the panel itself, or a sample of its series."""
 
-    bench: FittingBench
+    bench: Ground
     fold: Fold
     hooks: Hooks
     sampled: bool
@@ -138,11 +136,9 @@ class _Stage:
     tree: Tree | None
 
     @classmethod
-    def on(
-        cls, bench: FittingBench, fold: Fold, hooks: Hooks, series: pl.DataFrame | None
-    ) -> _Stage:
+    def on(cls, bench: Ground, fold: Fold, hooks: Hooks, series: pl.DataFrame | None) -> _Stage:
         """The stage of a panel, which is sampled where it is large."""
-        spec, whole = bench.spec, bench.workbench.panel
+        spec, whole = bench.spec, bench.panel
         most = max(MOST, whole.info.rows // SHARE)
         panel = sample(whole, most, seed=spec.train.seed)
         if panel is not whole:
@@ -150,7 +146,7 @@ class _Stage:
                 spec.forecast.horizon, panel.info.season, spec.backtest.gap, spec.gate.weight
             )
             fold = folds.fold(panel.blocks(), fold.window, shape)
-            bench = benches.shrunk(bench, panel)
+            bench = bench.on_sample(panel, most)
         metric = folds.judged_by([fold], spec.gate.metric)
         tree = None
         if series is not None and metric == "rmsse" and levels_of(spec):

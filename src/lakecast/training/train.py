@@ -21,6 +21,7 @@ from lakecast.training.candidates import Adopted, adopt, average, compiles, line
 from lakecast.training.composite import Choice
 from lakecast.training.screen import screen
 from lakecast.training.select import select
+from lakecast.training.spread import Ground, SpreadBench
 from lakecast.training.tune.points import join
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from lakecast.core.block import PanelData
     from lakecast.core.splits import Splits
+    from lakecast.engines.protocol import Engine
     from lakecast.models.workbench import Workbench
     from lakecast.spec.model import Spec
     from lakecast.training.backtest import Backtest, Candidate
@@ -45,8 +47,8 @@ class Job:
     """What is trained on. `points` were found by tuning.
 
     `series` are the panel's, with `series_code`, id columns and statics, which tell the levels
-    that models are screened by; None: no levels. `threads` and the `memory` that rows may take, in
-    bytes, change no result.
+    that models are screened by; None: no levels. `threads`, the `memory` that rows may take, in
+    bytes, and the `engine` whose workers fit (None: this process) change no result.
     """
 
     panel: PanelData
@@ -55,6 +57,7 @@ class Job:
     memory: int = BUDGET
     points: Points | None = None
     series: pl.DataFrame | None = None
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +85,7 @@ def train(
     held = benches.make_folds(job.panel, job.spec, found)
     tried = join(lineup(job.spec, job.panel.info), job.points, found, job.spec)
     floor = benches.workbench(job.panel, found, threads=job.threads, budget=job.memory)
-    bench = benches.FittingBench(floor, job.spec, found, {})
+    bench = _bench(job, found, floor)
     screened = screen(bench, tried, held[0], hooks, job.series)
     candidates = _candidates(tried, screened.models)
     adopted, refused = _incumbent(job, champion, candidates)
@@ -106,6 +109,16 @@ def train(
         workbench=floor,
         notes=(*map(str, found.dropped), *tried.notes, *refused),
     )
+
+
+def _bench(job: Job, found: Splits, floor: Workbench) -> benches.FittingBench | SpreadBench:
+    """Where candidates are fit: here, or on the engine's workers, who share the memory."""
+    if job.engine is None or not job.engine.spread:
+        return benches.FittingBench(floor, job.spec, found, {})
+    ground = Ground(
+        panel=job.panel, spec=job.spec, splits=found, budget=job.memory // job.engine.workers
+    )
+    return SpreadBench(job.engine, ground)
 
 
 def decide(job: Job, ran: Ran, tree: Tree | None = None) -> Decision:

@@ -70,7 +70,7 @@ class DaskCluster:
     def reaching(self) -> Iterator[None]:
         """Errors of the cluster itself as typed ones; those of the work are left as they are."""
         from distributed import KilledWorker
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         try:
             yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakecast.engines.dask.exchange import build_buckets, split_pieces
@@ -41,6 +41,10 @@ class DaskEngine:
     def spread(self) -> bool:
         """True."""
         return True
+
+    def quiet(self) -> DaskEngine:
+        """See `Engine`."""
+        return replace(self, progresses=Silent())
 
     def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Iterator[R]:
         """See `MapBlocks`; work starts when the first result is asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -38,6 +38,10 @@ class LocalEngine:
     def spread(self) -> bool:
         """False."""
         return False
+
+    def quiet(self) -> LocalEngine:
+        """See `Engine`."""
+        return replace(self, progresses=Silent())
 
     def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Iterator[R]:
         """See `MapBlocks`; work starts when the first result is asked for."""

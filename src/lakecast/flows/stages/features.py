@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -46,8 +46,8 @@ def run_features(context: Context, fingerprint: str) -> int:
     plan = plan_of(context.spec, panel)
     fitted = fit_plan(plan, panel, panel.info.cutoff)
     schema = _schema(panel, plan)
-    written = _Written(schema=_packed(schema, panel, plan), names=_names_of(panel), fitted=fitted)
-    work = partial(_bucket, lake=context.lake, panel=panel, written=written)
+    packed = _packed(schema, panel, plan)
+    work = partial(_bucket, lake=context.lake, panel=panel, fitted=fitted, schema=packed)
     files = [
         file
         for staged in context.engine.map(work, sorted(panel.files), title="features")
@@ -80,28 +80,14 @@ def plan_of(spec: Spec, panel: LakePanel) -> FeaturePlan:
     return compile_plan(spec.features, panel.info, lead=lead, recursive=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Written:
-    """What all files have in common: their columns, the series' names by code, the plan."""
-
-    schema: pa.Schema
-    names: pa.Table
-    fitted: FittedPlan
-
-
-def _names_of(panel: LakePanel) -> pa.Table:
-    """`series_code` and the user's columns of all series, by code."""
-    names = panel.series.select(CODE, *panel.info.columns.series)
-    table: pa.Table = names.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return table.combine_chunks()
-
-
-def _bucket(bucket: int, *, lake: Lake, panel: LakePanel, written: _Written) -> list[FileRef]:
+def _bucket(
+    bucket: int, *, lake: Lake, panel: LakePanel, fitted: FittedPlan, schema: pa.Schema
+) -> list[FileRef]:
     """One file: a piece of a block is computed and written before the next is."""
     import pyarrow as pa
 
     own = replace(panel, files={bucket: panel.files[bucket]})
-    rows = pa.RecordBatchReader.from_batches(written.schema, _batches(own, written))
+    rows = pa.RecordBatchReader.from_batches(schema, _batches(own, fitted, schema))
     table = lake.table(FEATURES)
     return [table.stage(rows, partition={BUCKET: bucket}, groups="batches")]
 
@@ -140,25 +126,33 @@ def _of_feature(column: Column, field: pa.Field) -> pa.Field:
     return field.with_nullable(op != "calendar")
 
 
-def _batches(panel: LakePanel, written: _Written) -> Iterator[pa.RecordBatch]:
+def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """A batch a piece of a block, which bounds memory whatever a block is.
 
     One is over when the next is asked for: they share their memory.
     """
     import pyarrow as pa
 
-    fitted, schema = written.fitted, written.schema
+    names = _names_of(panel)
     held = np.empty((len(fitted.columns), 0), np.float32)
     for block in chain.from_iterable(whole.pieces(PIECE) for whole in panel.blocks()):
         if held.shape[1] < block.rows:
             held = np.empty((len(fitted.columns), block.rows), np.float32)
         fill(fitted, block, held, 0)
         arrays = [
-            *_ids(block, written.names),
+            *_ids(block, names),
             *_own(block, panel.info, schema),
             *(_column(column, held[i, : block.rows]) for i, column in enumerate(fitted.columns)),
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _names_of(panel: LakePanel) -> pa.Table:
+    """`series_code` and the user's columns of the series in the panel's files, by code."""
+    own = panel.series.filter(pl.col(BUCKET).is_in(list(panel.files)))
+    names = own.select(CODE, *panel.info.columns.series)
+    table: pa.Table = names.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return table.combine_chunks()
 
 
 def _ids(block: Block, names: pa.Table) -> list[pa.Array]:

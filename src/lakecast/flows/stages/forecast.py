@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from lakecast.flows.context import Context
     from lakecast.lake.lake_panel import LakePanel
+    from lakecast.lake.tables import Lake, StagedFile
     from lakecast.models.bundle import Predictor
     from lakecast.registry.promotions import Promotion
 
@@ -38,27 +41,53 @@ def run_forecast(context: Context, champion: Promotion, panel: LakePanel, finger
 
     Of every series, and of each level above them: see `Predictor.every_level`.
     """
-    pieces = _pieces(context, champion, panel)
-    first = labelled(next(pieces), champion)
+    if context.engine.spread and not _levels(context.lake, champion):
+        work = partial(_bucket, lake=context.lake, champion=champion, panel=panel)
+        found = list(context.engine.map(work, sorted(panel.files), title="forecast"))
+    else:
+        found = [_stage(context.lake, champion, panel)]
+    staged = [one for one, _ in found]
     table = context.lake.table(FORECASTS)
-    partition = {CUTOFF: str(first[CUTOFF][0]), MODEL_VERSION: champion.model_version}
-    frames = chain([first], (labelled(piece, champion) for piece in pieces))
-    staged = table.stage(_reader(frames), partition=partition, groups=_GROUP)
     table.commit(
-        add=[staged],
-        remove=table.files(**partition),
-        schema=_arrow(first).schema,
+        add=staged,
+        remove=table.files(**_values(staged[0])),
+        schema=found[0][1],
         partition_by=(CUTOFF, MODEL_VERSION),
         fingerprint=fingerprint,
     )
-    return staged.rows
+    return sum(file.rows for file in staged)
 
 
-def _pieces(context: Context, champion: Promotion, panel: LakePanel) -> Iterator[pl.DataFrame]:
+def _values(file: StagedFile) -> dict[str, str]:
+    return {name: value or "" for name, value in file.partition_values.items()}
+
+
+def _levels(lake: Lake, champion: Promotion) -> bool:
+    """Whether the champion forecasts levels, which are sums over all series."""
+    return bundles.load(lake, champion.fingerprint).hierarchy is not None
+
+
+def _bucket(
+    bucket: int, *, lake: Lake, champion: Promotion, panel: LakePanel
+) -> tuple[StagedFile, pa.Schema]:
+    return _stage(lake, champion, replace(panel, files={bucket: panel.files[bucket]}))
+
+
+def _stage(lake: Lake, champion: Promotion, panel: LakePanel) -> tuple[StagedFile, pa.Schema]:
+    """A file of the forecasts for the panel, and the table's columns."""
+    pieces = _pieces(lake, champion, panel)
+    first = labelled(next(pieces), champion)
+    partition = {CUTOFF: str(first[CUTOFF][0]), MODEL_VERSION: champion.model_version}
+    frames = chain([first], (labelled(piece, champion) for piece in pieces))
+    staged = lake.table(FORECASTS).stage(_reader(frames), partition=partition, groups=_GROUP)
+    return staged, _arrow(first).schema
+
+
+def _pieces(lake: Lake, champion: Promotion, panel: LakePanel) -> Iterator[pl.DataFrame]:
     """Levels are sums over all series; without them, each block is forecast by itself."""
     from lakecast.forecasting.forecast import at_panel, by_blocks
 
-    predictor = bundles.load(context.lake, champion.fingerprint)
+    predictor = bundles.load(lake, champion.fingerprint)
     if predictor.hierarchy is not None:
         return at_panel(predictor, panel).every_level()
     return chain.from_iterable(part.every_level() for part in by_blocks(predictor, panel))

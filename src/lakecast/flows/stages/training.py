@@ -78,6 +78,7 @@ class Training:
             threads=self.context.settings.threads,
             points=self.tuned.points(),
             series=self.panel.series,
+            engine=self.context.engine.quiet(),
         )
 
     @cached_property
