@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from lakecast import settings as _settings
 from lakecast import spec as _spec
@@ -192,6 +192,24 @@ class Project:
         """A table of the lake, whole. Raises `LakecastError` where there is none of that name."""
         return self.context.lake.table(name).scan().collect()
 
+    def frame(self, name: str) -> Any:
+        """A table of the lake as the engine's own lazy frame: see `flows.frames.open_frame`."""
+        from lakecast.flows.frames import open_frame
+
+        return open_frame(self.context, name)
+
+    def write(
+        self, name: str, frame: Any, *, mode: Literal["replace", "append"] = "replace"
+    ) -> int:
+        """Save such a frame as a table, in one commit; its version. See `flows.frames`."""
+        from lakecast.flows.frames import write_frame
+
+        return write_frame(self.context, name, frame, mode)
+
+    def close(self) -> None:
+        """End a cluster that was started on demand; what comes next starts it again."""
+        self.context.engine.close()
+
     @property
     def champion(self) -> Promotion | None:
         """Who forecasts now."""
@@ -283,11 +301,31 @@ class Project:
         )
 
 
-def open(table: str, *, project: str | Path = ".", engine: str = "local") -> pl.LazyFrame:  # noqa: A001 - read as `lakecast.open`
-    """A table of a project's lake, lazily. Raises `UsageError` for an unknown engine."""
-    if engine != "local":
-        raise UsageError(f"unknown engine {engine!r}", where="engine", cure="use local")
-    return Project.open(project).context.lake.table(table).scan()
+@overload
+def open(  # noqa: A001 - read as `lakecast.open`
+    table: str, *, project: str | Path = ..., engine: Literal["local"] = ...
+) -> pl.LazyFrame: ...
+
+
+@overload
+def open(table: str, *, project: str | Path = ..., engine: str) -> Any: ...  # noqa: A001
+
+
+def open(  # noqa: A001
+    table: str, *, project: str | Path = ".", engine: str = "local"
+) -> Any:
+    """A table of a project's lake, lazily: a Polars frame, or one of a cluster's own.
+
+    `engine="dask"` gives a `dask.dataframe.DataFrame`, read by the workers of the cluster that the
+    project's settings name, or of a local one. Raises `UsageError` for an unknown engine, or one
+    that has no frames.
+    """
+    opened = Project.open(project, flags={"engine": engine})
+    if engine == "local":
+        return opened.context.lake.table(table).scan()
+    from lakecast.flows.frames import open_frame
+
+    return open_frame(opened.context, table)
 
 
 def _engine(settings: _settings.Settings, progress: Progresses) -> Engine:

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pytest
 
 from lakecast.engines.local import LocalEngine
-from lakecast.errors import DataRefused
+from lakecast.engines.protocol import Unsupported
+from lakecast.errors import DataRefused, UsageError
 
 if TYPE_CHECKING:
     from lakecast.engines.protocol import Engine
@@ -261,6 +262,46 @@ class TestAKilledWorker:
         found = dict(spread.exchange(split_plainly, range(9), work, buckets, title="t"))
         assert (tmp_path / "died").exists()
         assert found == {4: [[1, 2, 3, 5, 6, 7]], 5: [[3, 7], [2, 3, 6, 7]], 6: [[2, 3, 6, 7]]}
+
+
+@pytest.fixture
+def pooling(engine: Engine) -> Engine:
+    if isinstance(type(engine).__dict__["pool"], Unsupported):
+        with pytest.raises(UsageError, match="`pool` is not for this engine"):
+            _ = engine.pool
+        pytest.skip(type(engine).__dict__["pool"].why)
+    return engine
+
+
+class TestPool:
+    def test_every_piece_comes_back_with_its_result(self, pooling: Engine) -> None:
+        with pooling.pool(square_unevenly) as pool:
+            for piece in range(6):
+                pool.submit(piece)
+            found = [pool.next() for _ in range(3)]
+            pool.submit(6)
+            found += [pool.next() for _ in range(4)]
+        assert sorted(found) == [(piece, piece * piece) for piece in range(7)]
+
+    def test_a_typed_error_comes_with_its_piece(self, pooling: Engine) -> None:
+        with pooling.pool(refuse_five) as pool:
+            pool.submit(5)
+            with pytest.raises(DataRefused, match="here: five"):
+                pool.next()
+            pool.submit(4)
+            assert pool.next() == (4, 4)
+
+    def test_a_killed_worker_is_made_good(self, pooling: Engine, tmp_path: Path) -> None:
+        with pooling.pool(partial(die_once, folder=tmp_path)) as pool:
+            for piece in range(4, 7):
+                pool.submit(piece)
+            assert sorted(pool.next() for _ in range(3)) == [(4, 16), (5, 25), (6, 36)]
+        assert (tmp_path / "died").exists()
+
+    def test_it_may_be_left_with_work_in_it(self, pooling: Engine) -> None:
+        with pooling.pool(square_unevenly) as pool:
+            for piece in range(50):
+                pool.submit(piece)
 
 
 class TestLife:

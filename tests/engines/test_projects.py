@@ -110,6 +110,24 @@ def _once(*given: Any, work: Callable[..., Any], flag: str) -> Any:
 
 
 @pytest.mark.parametrize("engine", ["ray", "dask"])
+def test_tuning_finds_what_one_machine_finds(engine: str, tmp_path: Path) -> None:
+    assert tuned(tmp_path / "there", engine) == tuned(tmp_path / "here", "local")
+
+
+def tuned(folder: Path, engine: str) -> Any:
+    write_project(folder, families=FAMILIES)
+    flags = {"engine": engine, "workers": "2", "memory": "2GB"}
+    project = Project.open(folder, flags=flags)
+    try:
+        found = project.tune(trials=6)
+    finally:
+        project.close()
+    table = project.table("tuning")
+    kept = [name for name in table.columns if "second" not in name]
+    return found.best_value, found.best_params, found.points, table.select(kept).to_dicts()
+
+
+@pytest.mark.parametrize("engine", ["ray", "dask"])
 def test_a_run_leaves_what_one_machine_leaves(engine: str, alone: Path, tmp_path: Path) -> None:
     compare(trace(ran(tmp_path / "loja", engine)), trace(alone))
 

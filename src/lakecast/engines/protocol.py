@@ -1,4 +1,4 @@
-"""What an engine must do, in four facets; a facet an engine lacks is a declared object.
+"""What an engine must do, in facets; a facet that an engine lacks is a declared object.
 
 Engines receive locations, file lists and functions as values, never the lake. Functions and
 values that cross an engine's seam must be picklable (cloudpickle is not assumed).
@@ -7,13 +7,17 @@ values that cross an engine's seam must be picklable (cloudpickle is not assumed
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+from lakecast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S")
+V_co = TypeVar("V_co", covariant=True)
 
 
 class MapBlocks(Protocol):
@@ -56,7 +60,71 @@ class Exchange(Protocol):
         ...
 
 
-class Engine(MapBlocks, Reduce, Exchange, Protocol):
+class Pool(Protocol[S, V_co]):
+    """Pieces handed in while others run; a context, which gives up what still runs when left."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def submit(self, piece: S) -> None:
+        """Take a piece on."""
+        ...
+
+    def next(self) -> tuple[S, V_co]:
+        """A piece that is done, whichever is; waits for it. There must be one."""
+        ...
+
+
+class Pools(Protocol):
+    """Work whose next piece depends on the results so far."""
+
+    def pool(self, work: Callable[[T], R]) -> Pool[T, R]:
+        """A pool that runs `work` on pieces; one whose worker died is done again."""
+        ...
+
+
+class Frames(Protocol):
+    """Tables of the lake as frames of the engine's own."""
+
+    def frame(self, read: Callable[[T], Any], pieces: Sequence[T], empty: Any) -> Any:
+        """A lazy frame, a partition a piece, read by whoever works on it.
+
+        `read` gives a pandas frame, `empty` one without rows that has its columns and types.
+        """
+        ...
+
+    def write(self, frame: Any, stage: Callable[[Any], R]) -> list[R]:
+        """What `stage` makes of each partition, a pandas frame, where it lies; in their order."""
+        ...
+
+
+class Unsupported:
+    """A facet that an engine lacks, and why. Asking an engine for it raises `UsageError`."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, engine: object, owner: type) -> Any:
+        if engine is None:
+            return self
+        raise UsageError(
+            f"`{self.name}` is not for this engine: {self.why}",
+            where=owner.__name__,
+            cure="see docs/reference/engines.md for the engines that have it",
+        )
+
+
+def unsupported(why: str) -> Any:
+    """A gap in an engine, from which the table in the docs is made."""
+    return Unsupported(why)
+
+
+class Engine(MapBlocks, Reduce, Exchange, Pools, Frames, Protocol):
     """All facets of one engine; what stages take as a value."""
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -23,8 +23,9 @@ ROWS: Final = 250_000  # what `ingest` writes as a row group; two pieces at work
 class Piece:
     """Row groups of one file of a table whose rows came from one load. It can be pickled.
 
-    `columns` are the wanted columns with their types; those the file lacks are read as null. A
-    piece without `groups` is empty and has no file.
+    `columns` are the wanted columns with their types; those the file lacks are read as null, or as
+    `given`: the columns that the table is partitioned by. A piece without `groups` is empty and
+    has no file.
     """
 
     table: str
@@ -33,6 +34,7 @@ class Piece:
     groups: tuple[int, ...]
     load: str
     columns: Mapping[str, pl.DataType]
+    given: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def schema_of(table: Table) -> dict[str, pl.DataType]:
@@ -53,7 +55,7 @@ def pieces(table: Table, columns: Sequence[str], *, rows: int = ROWS) -> tuple[P
     empty = Piece(table=table.name, store=table.store, path="", groups=(), load="", columns=wanted)
     files = sorted((_File.read(table, ref) for ref in table.files()), key=lambda f: f.order)
     found = tuple(
-        replace(empty, path=file.path, groups=groups, load=file.order[0])
+        replace(empty, path=file.path, groups=groups, load=file.order[0], given=file.given)
         for file in files
         for groups in _grouped(file.sizes, rows)
     )
@@ -71,7 +73,7 @@ def read_piece(piece: Piece) -> pl.DataFrame:
         here = [name for name in piece.columns if name in file.schema_arrow.names]
         table = file.read_row_groups(list(piece.groups), columns=here, use_threads=False)
     frame = _plain(pl.DataFrame(table))
-    given = {LOAD: pl.lit(piece.load)}
+    given = {name: pl.lit(value, pl.String) for name, value in piece.given.items()}
     return frame.with_columns(
         given.get(name, pl.lit(None)).cast(kind).alias(name)
         for name, kind in piece.columns.items()
@@ -97,6 +99,7 @@ class _File:
     path: str
     sizes: tuple[int, ...]
     order: tuple[str, int, str]
+    given: Mapping[str, str | None]
 
     @classmethod
     def read(cls, table: Table, ref: FileRef) -> _File:
@@ -106,7 +109,7 @@ class _File:
             meta = pq.ParquetFile(source).metadata
         sizes = tuple(meta.row_group(i).num_rows for i in range(meta.num_row_groups))
         load = ref.partition_values.get(LOAD) or ""
-        return cls(ref.path, sizes, (load, _first_row(meta), ref.path))
+        return cls(ref.path, sizes, (load, _first_row(meta), ref.path), ref.partition_values)
 
 
 def _first_row(meta: Any) -> int:

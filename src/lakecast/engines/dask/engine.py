@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakecast.engines.dask.exchange import build_buckets, split_pieces
+from lakecast.engines.dask.frames import open_frame, stage_partitions
 from lakecast.engines.dask.map import map_pieces
+from lakecast.engines.dask.pool import DaskPool
 from lakecast.engines.order import fold, parts_of
 from lakecast.logs import Progresses, Silent
 
@@ -76,6 +78,18 @@ class DaskEngine:
                 progress.advance()
         told = (self.progresses, f"{title}: building")
         yield from build_buckets(self.cluster, build, shares, buckets, told)
+
+    def pool(self, work: Callable[[T], R]) -> DaskPool[T, R]:
+        """See `Pools`."""
+        return DaskPool(self.cluster, work)
+
+    def frame(self, read: Callable[[T], Any], pieces: Sequence[T], empty: Any) -> Any:
+        """See `Frames`: a `dask.dataframe.DataFrame`."""
+        return open_frame(self.cluster, read, pieces, empty)
+
+    def write(self, frame: Any, stage: Callable[[Any], R]) -> list[R]:
+        """See `Frames`."""
+        return stage_partitions(self.cluster, frame, stage)
 
     def close(self) -> None:
         """Leave the cluster; a local one ends."""

@@ -16,14 +16,19 @@ R = TypeVar("R")
 
 
 def map_pieces(cluster: DaskCluster, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
-    """Results in the order of the pieces; see `in_order`. The work is sent once."""
-    client = cluster.connect()
-    held = cluster.send(work)
+    """Results in the order of the pieces; see `in_order`."""
+    submit = task_of(cluster, work)
+    yield from in_order(pieces, submit, cluster.take, _cancel, 2 * cluster.slots())
+
+
+def task_of(cluster: DaskCluster, work: Callable[[T], R]) -> Callable[[T], Any]:
+    """What starts the work on a piece and gives its future; the work is sent once."""
+    client, held = cluster.connect(), cluster.send(work)
 
     def submit(piece: T) -> Any:
         return client.submit(_call, held, piece, pure=False)
 
-    yield from in_order(pieces, submit, cluster.take, _cancel, 2 * cluster.slots())
+    return submit
 
 
 def _call(work: Callable[[T], R], piece: T) -> R:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lakecast.engines.local.exchange import gather, spill
 from lakecast.engines.local.map import map_pieces
 from lakecast.engines.order import fold
+from lakecast.engines.protocol import unsupported
 from lakecast.logs import Progresses, Silent
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class LocalEngine:
     workers: int = 1
     scratch: Path | None = None
     progresses: Progresses = field(default_factory=Silent)
+
+    pool = unsupported("`tune` starts processes of its own")
+    frame = unsupported("`lakecast.open` gives a lazy Polars frame")
+    write = unsupported("a frame of one machine is written by `Table.stage`")
 
     @property
     def spread(self) -> bool:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from lakecast.engines.order import fold, parts_of
+from lakecast.engines.protocol import unsupported
 from lakecast.engines.ray.exchange import Refs, build_buckets, split_pieces
 from lakecast.engines.ray.map import map_pieces
+from lakecast.engines.ray.pool import RayPool
 from lakecast.logs import Progresses, Silent
 
 if TYPE_CHECKING:
@@ -76,6 +78,13 @@ class RayEngine:
                 progress.advance()
         told = (self.progresses, f"{title}: building")
         yield from build_buckets(self.cluster, build, shares, buckets, told)
+
+    def pool(self, work: Callable[[T], R]) -> RayPool[T, R]:
+        """See `Pools`."""
+        return RayPool(self.cluster, work)
+
+    frame = unsupported("Ray Data is a runner of its own; open tables with Dask or Polars")
+    write = unsupported("Ray Data is a runner of its own; write tables with Dask or Polars")
 
     def close(self) -> None:
         """Leave the cluster; a local one ends."""

@@ -19,7 +19,13 @@ RETRIES: Final = 3
 
 
 def map_pieces(cluster: RayCluster, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
-    """Results in the order of the pieces; see `in_order`. The work is sent once a machine."""
+    """Results in the order of the pieces; see `in_order`."""
+    submit, cancel = task_of(cluster, work), cluster.connect().cancel
+    yield from in_order(pieces, submit, cluster.get, cancel, 2 * cluster.slots())
+
+
+def task_of(cluster: RayCluster, work: Callable[[T], R]) -> Callable[[T], Any]:
+    """What starts the work on a piece and gives its future; the work is sent once a machine."""
     ray = cluster.connect()
     held = ray.put(work)
     task = ray.remote(num_cpus=1, max_retries=RETRIES)(_call)
@@ -27,7 +33,7 @@ def map_pieces(cluster: RayCluster, work: Callable[[T], R], pieces: Sequence[T])
     def submit(piece: T) -> Any:
         return task.remote(held, piece)
 
-    yield from in_order(pieces, submit, cluster.get, ray.cancel, 2 * cluster.slots())
+    return submit
 
 
 def _call(work: Callable[[T], R], piece: T) -> R:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,13 +120,17 @@ def _case(study: Study) -> Case:
 
 
 def _search(study: Study, case: Case, log: Any) -> Found:
-    from lakecast.training.tune.crew import Alone, Processes
+    from lakecast.training.tune.crew import Alone, Processes, Spread
     from lakecast.training.tune.search import search
     from lakecast.training.tune.share import divide
 
-    settings = study.context.settings
+    settings, engine = study.context.settings, study.context.engine
     size, share = divide(case, memory=settings.budget, threads=settings.threads)
-    crew = Alone(case, share) if size == 1 else Processes(case, share, size)
+    crew: Alone | Processes | Spread
+    if engine.spread:
+        crew = Spread(case, replace(share, threads=1), engine)
+    else:
+        crew = Alone(case, share) if size == 1 else Processes(case, share, size)
     with crew:
         return search(case, log, crew, study.limits, study.context.progress)
 

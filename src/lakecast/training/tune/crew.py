@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol, Self
@@ -22,6 +24,7 @@ from lakecast.training.tune.court import Court, Verdict
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from lakecast.engines.protocol import Engine
     from lakecast.training.tune.court import Case
     from lakecast.training.tune.space import Point
 
@@ -168,8 +171,36 @@ class Processes:
         )
 
 
+class Spread:
+    """The workers of an engine. One that dies is replaced, and what it had is judged again."""
+
+    def __init__(self, case: Case, share: Share, engine: Engine) -> None:
+        self.size = engine.workers
+        self._pool = engine.pool(partial(_judged, case=case, share=share, key=uuid.uuid4().hex))
+
+    def __enter__(self) -> Self:
+        self._pool.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.__exit__(kind, error, trace)
+
+    def submit(self, task: Task) -> None:
+        """Take a task on."""
+        self._pool.submit(task)
+
+    def next(self) -> tuple[Task, Verdict]:
+        """Wait for a task."""
+        return self._pool.next()
+
+
 _MINE: dict[str, Court] = {}
-"""The bench of a spawned process."""
+"""The bench of a spawned process, or of an engine's worker by the key of its search."""
 
 
 def _begin(case: Case, share: Share) -> None:
@@ -188,6 +219,14 @@ def _follow() -> None:
 
 def _work(task: Task) -> Verdict:
     return _judge(_MINE["court"], task)
+
+
+def _judged(task: Task, *, case: Case, share: Share, key: str) -> Verdict:
+    """As `_work`, on an engine's worker, which may have served another search before."""
+    if key not in _MINE:
+        _MINE.clear()
+        _MINE[key] = _court(case, share)
+    return _judge(_MINE[key], task)
 
 
 def _judge(court: Court, task: Task) -> Verdict:

@@ -1,0 +1,44 @@
+"""Pieces handed in one by one, as Dask tasks; whichever ends first is given back first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from lakecast.engines.dask.map import task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lakecast.engines.dask.cluster import DaskCluster
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class DaskPool(Generic[T, R]):
+    """`engines.protocol.Pool` on a Dask cluster."""
+
+    def __init__(self, cluster: DaskCluster, work: Callable[[T], R]) -> None:
+        self._cluster = cluster
+        self._submit = task_of(cluster, work)
+        self._waiting: dict[Any, T] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._cluster.connect().cancel(list(self._waiting))
+        self._waiting.clear()
+
+    def submit(self, piece: T) -> None:
+        """Take a piece on."""
+        self._waiting[self._submit(piece)] = piece
+
+    def next(self) -> tuple[T, R]:
+        """A piece that is done."""
+        from distributed import wait
+
+        done, _ = wait(list(self._waiting), return_when="FIRST_COMPLETED")
+        future = next(iter(done))
+        piece = self._waiting.pop(future)
+        return piece, self._cluster.take(future)
