@@ -20,6 +20,7 @@ from lakecast.errors import UsageError
 LOCAL_FILE: Final = "lakecast.local.toml"
 SHARE: Final = 0.6  # of the machine's memory, where no budget is set
 Engine = Literal["local", "ray", "dask"]
+Fits = Literal["apart", "together"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +30,9 @@ class Settings:
     `lake` is a folder or an `s3://bucket/prefix` URL, `tracking_uri` an MLflow URI, `memory` a
     budget in bytes (None: 60% of what the machine or its cgroup has), `workers` a number of
     threads, or of processes of a cluster started here (None: the machine's cores), `cluster` the
-    address of one that is there, `ray` the options that are Ray's own (`runtime_env`). Credentials
-    are read from the environment by the store.
+    address of one that is there, `ray` the options that are Ray's own (`runtime_env`), `fits`
+    whether a cluster's workers fit a model each, or one after the other together. Credentials are
+    read from the environment by the store.
     """
 
     project: Path
@@ -41,6 +43,7 @@ class Settings:
     memory: int | None = None
     cluster: str | None = None
     ray: Mapping[str, Any] = field(default_factory=dict)
+    fits: Fits = "apart"
 
     @property
     def threads(self) -> int:
@@ -78,6 +81,7 @@ def resolve(
         memory=_memory(given),
         cluster=_text(given, "cluster", "") or None,
         ray=_ray(given),
+        fits=_fits(given),
     )
 
 
@@ -109,12 +113,20 @@ def _inside(folder: Path, location: str) -> str:
 
 
 def _engine(given: _Given) -> Engine:
-    value, where = given.get("engine", ("local", ""))
-    for known in get_args(Engine):
-        if value == known:
-            return cast("Engine", known)
-    names = ", ".join(get_args(Engine))
-    raise UsageError(f"unknown engine {value!r}", where=where, cure=f"use one of: {names}")
+    return cast("Engine", _one_of(given, "engine", get_args(Engine)))
+
+
+def _fits(given: _Given) -> Fits:
+    return cast("Fits", _one_of(given, "fits", get_args(Fits)))
+
+
+def _one_of(given: _Given, name: str, known: tuple[str, ...]) -> str:
+    """One of the known values; the first where none is given."""
+    value, where = given.get(name, (known[0], ""))
+    if value not in known:
+        cure = f"use one of: {', '.join(known)}"
+        raise UsageError(f"unknown {name} {value!r}", where=where, cure=cure)
+    return str(value)
 
 
 def _ray(given: _Given) -> Mapping[str, Any]:

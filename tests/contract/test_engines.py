@@ -310,6 +310,14 @@ class TestLife:
         assert (os.getpid() not in pids) == engine.spread
         assert len(pids) <= engine.workers
 
+    def test_it_outlives_the_thread_that_began_it(self, engine: Engine) -> None:
+        engine.close()
+        begun = threading.Thread(target=lambda: list(engine.map(square, [2], title="t")))
+        begun.start()
+        begun.join(60)
+        time.sleep(0.5)
+        assert list(engine.map(square, [3], title="t")) == [9]
+
     def test_closed_it_begins_again(self, engine: Engine) -> None:
         assert list(engine.map(square, [2], title="t")) == [4]
         engine.close()

@@ -94,6 +94,9 @@ def _common(sub: argparse.ArgumentParser) -> None:
     group.add_argument("--engine", metavar="NAME", help="local, ray or dask (default: local)")
     group.add_argument("--workers", metavar="N", help="threads or processes (default: all cores)")
     group.add_argument("--cluster", metavar="ADDRESS", help="a Ray or Dask cluster that is there")
+    group.add_argument(
+        "--fits", metavar="HOW", help="apart: a worker a fit (default); together: all on each"
+    )
     group.add_argument("--memory", metavar="SIZE", help="memory budget, e.g. 4GB")
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lakecast.bootstrap import Project
     from lakecast.cli.output import Output
 
-_SETTINGS = ("lake", "tracking_uri", "engine", "workers", "memory", "cluster")
+_SETTINGS = ("lake", "tracking_uri", "engine", "workers", "memory", "cluster", "fits")
 
 
 def open_project(args: Namespace, output: Output) -> Project:

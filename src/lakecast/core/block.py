@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -200,6 +200,20 @@ class PanelData(Protocol):
         ...
 
 
+@runtime_checkable
+class Parted(PanelData, Protocol):
+    """A panel that lies in numbered parts of whole series, each of which can be read alone."""
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Their numbers, in the order of the blocks."""
+        ...
+
+    def part(self, parts: Sequence[int]) -> PanelData:
+        """The blocks of some parts alone; its info is the whole panel's."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryPanel:
     """A panel held in memory."""
@@ -236,6 +250,17 @@ class ThinPanel:
             drawn = _draw(block.codes, self.seed) < self.share
             if drawn.any():
                 yield block.take(drawn)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The whole panel's; none where it does not lie in parts."""
+        return self.whole.parts if isinstance(self.whole, Parted) else ()
+
+    def part(self, parts: Sequence[int]) -> PanelData:
+        """The same draw of some parts."""
+        if not isinstance(self.whole, Parted):
+            raise TypeError(f"{type(self.whole).__name__} does not lie in parts")
+        return replace(self, whole=self.whole.part(parts))
 
 
 @dataclass(frozen=True, slots=True)

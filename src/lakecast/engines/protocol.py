@@ -84,6 +84,50 @@ class Pools(Protocol):
         ...
 
 
+class SharedJob(Protocol):
+    """One LightGBM model to be fit by many workers, each on some parts. It can be pickled."""
+
+    @property
+    def parts(self) -> Mapping[int, int]:
+        """Parts in canonical order, and how many rows each has (at least one)."""
+        ...
+
+    @property
+    def columns(self) -> int:
+        """Columns of the matrix."""
+        ...
+
+    @property
+    def categories(self) -> tuple[int, ...]:
+        """Which of them are categories."""
+        ...
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """LightGBM's parameters, by its own names."""
+        ...
+
+    def train(self, parts: Sequence[int], network: Mapping[str, Any]) -> str:
+        """Fit on some parts, with the others of LightGBM's network (empty: alone)."""
+        ...
+
+    def arrays(self, part: int) -> tuple[Any, Any, Any]:
+        """Matrix, target and weight of a part."""
+        ...
+
+
+class Fits(Protocol):
+    """A model of rows that no single worker has to hold."""
+
+    def fit(self, job: SharedJob) -> str:
+        """The text of the model that all workers fit together.
+
+        A fit that breaks because a worker died begins again with those that are left, which is
+        logged. With one worker the model is that of one machine.
+        """
+        ...
+
+
 class Frames(Protocol):
     """Tables of the lake as frames of the engine's own."""
 
@@ -124,7 +168,7 @@ def unsupported(why: str) -> Any:
     return Unsupported(why)
 
 
-class Engine(MapBlocks, Reduce, Exchange, Pools, Frames, Protocol):
+class Engine(MapBlocks, Reduce, Exchange, Pools, Fits, Frames, Protocol):
     """All facets of one engine; what stages take as a value."""
 
     @property

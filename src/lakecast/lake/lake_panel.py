@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from lakecast.errors import LakecastError
 from lakecast.lake.panels import FUTURE, PANEL, SERIES, read_about
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -57,6 +57,15 @@ class LakePanel:
             future = _future(self.store, self.futures_of.get(bucket), names)
             for table in _row_groups(self.store, path, [CODE]):
                 yield _ahead(future, _series(table)[0], self.horizon)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The buckets that have rows."""
+        return tuple(sorted(self.files))
+
+    def part(self, parts: Sequence[int]) -> LakePanel:
+        """Some buckets alone; info and series are the whole panel's."""
+        return replace(self, files={bucket: self.files[bucket] for bucket in parts})
 
     def series_frame(self) -> pl.DataFrame:
         """The series, by code."""

@@ -51,9 +51,15 @@ class Edges:
     @classmethod
     def of(cls, rows: RowBlocks, *, seed: int, threads: int) -> Edges:
         """From at most `SAMPLE` of the rows, drawn with the seed."""
-        params = {**DATASET, "data_random_seed": seed, "num_threads": threads}
-        sample = _sample(rows, seed)
-        categories = [i for i, column in enumerate(rows.columns) if column.categories]
+        return cls.of_sample(sample_of(rows, seed), rows.columns, seed=seed, threads=threads)
+
+    @classmethod
+    def of_sample(
+        cls, sample: NDArray[np.float32], columns: Sequence[Column], *, seed: int, threads: int
+    ) -> Edges:
+        """From the rows that `sample_of` drew."""
+        params = dataset_params(seed, threads)
+        categories = [i for i, column in enumerate(columns) if column.categories]
         reference = lightgbm.Dataset(
             sample,
             label=np.zeros(len(sample), dtype=np.float32),
@@ -135,8 +141,13 @@ class BinnedSet:
         return part.construct()
 
 
-def _sample(rows: RowBlocks, seed: int) -> NDArray[np.float32]:
-    """[<= SAMPLE, F] column-major, in canonical order."""
+def dataset_params(seed: int, threads: int) -> dict[str, Any]:
+    """What a binned set is made with."""
+    return {**DATASET, "data_random_seed": seed, "num_threads": threads}
+
+
+def sample_of(rows: RowBlocks, seed: int) -> NDArray[np.float32]:
+    """At most `SAMPLE` of the rows [n, F], column-major, in canonical order."""
     count = rows.rows
     picked = np.arange(count)
     if count > SAMPLE:  # one of each of so many equal stretches

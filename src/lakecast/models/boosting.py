@@ -83,10 +83,11 @@ class Trees:
             return Flat(value, binned.columns)
         most = ceiling(target)
         target = np.clip(target, -most, most)
-        text = binned.train(self._resolved(binned, target), chosen, target)
+        text = binned.train(self.resolved(target, binned.params), chosen, target)
         return FittedTrees(text, binned.columns)
 
-    def _resolved(self, binned: BinnedSet, target: NDArray[np.float32]) -> dict[str, Any]:
+    def resolved(self, target: NDArray[np.float32], made: Mapping[str, Any]) -> dict[str, Any]:
+        """LightGBM's parameters for these targets, on a set that was `made` with its own."""
         params: dict[str, Any] = {**self.params}
         objective = params.pop("objective", "squared")
         if objective == "auto":
@@ -102,7 +103,7 @@ class Trees:
             "seed": self.seed,
             "num_threads": self.threads,
         }
-        return {**params, **DATASET, **binned.params, **fixed}
+        return {**params, **DATASET, **made, **fixed}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -86,6 +86,11 @@ class Census:
             counts[period - first] = count
         return cls(first, counts)
 
+    @property
+    def last(self) -> int:
+        """The last cutoff counted."""
+        return self.first + self.counts.size - 1
+
     def rows(self, start: int | None, cutoff: int) -> int:
         """Rows in `start` .. `cutoff`, both included."""
         low = 0 if start is None else max(start - self.first, 0)

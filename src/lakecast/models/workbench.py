@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lakecast.models.boosting import Trees
     from lakecast.models.partitioned import Partitioned
     from lakecast.models.protocol import Fitted, Forecaster
+    from lakecast.models.together import Workers
 
 BUDGET: Final = 2_000_000_000
 RECENT: Final = 1.15  # a year and a season: 420 days
@@ -140,7 +141,7 @@ _Standing = tuple[int, int, int, tuple["FeaturePlan", ...]]
 
 
 class Workbench:
-    """Fits at the cutoffs it was made for.
+    """Fits at the cutoffs it was made for; trees of all rows by the workers `together`, if given.
 
     Safe between threads. `threads` change no bit of what is fit: small models of one recipe are
     fit side by side, a large one on all threads.
@@ -153,8 +154,11 @@ class Workbench:
         *,
         threads: int = 1,
         budget: int = BUDGET,
+        together: Workers | None = None,
     ) -> None:
-        self.panel = MemoryPanel.of(panel) if panel.info.size <= sizes.HELD else panel
+        held = together is None and panel.info.size <= sizes.HELD
+        self.panel = MemoryPanel.of(panel) if held else panel
+        self._together = together
         self.cutoffs = tuple(sorted(set(cutoffs)))
         self.threads = threads
         self.budget = budget
@@ -202,7 +206,7 @@ class Workbench:
         self, learner: Learner, plans: Sequence[FeaturePlan], reach: Reach
     ) -> list[tuple[FittedPlan, Fitted]]:
         """Each plan with its statistics, and the learner fit on its rows."""
-        if self._large:
+        if self._large or self._together is not None:
             return [self._learn(learner, plan, reach) for plan in plans]
         with ThreadPoolExecutor(min(self.threads, len(plans))) as pool:
             return list(pool.map(lambda plan: self._learn(learner, plan, reach), plans))
@@ -237,6 +241,10 @@ class Workbench:
         fitted = replace(rows.fitted, cutoff=reach.cutoff)
         if rows.rows < _LEAST_ROWS or isinstance(regressor, Ridge):
             return fitted, regressor.fit(rows)
+        if self._together is not None and not learner.partition:
+            from lakecast.models.together import fit_together
+
+            return fitted, fit_together(regressor, rows, self._early(shared.rows), self._together)
         if not learner.partition:
             binned = self._binned(shared, rows, learner)
             return fitted, regressor.fit_binned(binned, reach.cutoff, start)
@@ -336,13 +344,17 @@ class Workbench:
         from lakecast.models.binned import BinnedSet, Edges
 
         if shared.edges is None:
-            parts = [shared.rows.within(None, cutoff) for cutoff in self.cutoffs]
-            early = next((part for part in parts if part.rows >= _LEAST_ROWS), shared.rows)
+            early = self._early(shared.rows)
             shared.edges = Edges.of(early, seed=learner.seed, threads=self.threads)
         found = BinnedSet.build(rows, shared.edges, partitions=self._partitions)
         if self._large:
             give_back()  # what blocks were read into, before a fit takes as much
         return found
+
+    def _early(self, rows: PanelRows) -> PanelRows:
+        """Those up to the first cutoff with rows enough, in which edges are found."""
+        parts = [rows.within(None, cutoff) for cutoff in self.cutoffs]
+        return next((part for part in parts if part.rows >= _LEAST_ROWS), rows)
 
     def _shrink(self) -> None:
         while (

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lakecast.core.folds import Fold
     from lakecast.core.splits import Splits, Window
     from lakecast.models.protocol import Forecaster
+    from lakecast.models.together import Workers
     from lakecast.spec.model import Spec
     from lakecast.training.backtest import Asked, Candidate
     from lakecast.training.composite import Choice
@@ -120,8 +121,13 @@ def groups(panel: PanelData, spec: Spec) -> tuple[int, ...]:
 
 
 def workbench(
-    panel: PanelData, found: Splits, *, threads: int = 1, budget: int = BUDGET
+    panel: PanelData,
+    found: Splits,
+    *,
+    threads: int = 1,
+    budget: int = BUDGET,
+    together: Workers | None = None,
 ) -> Workbench:
     """A workbench for the windows' cutoffs and the panel's."""
-    cutoffs = [window.cutoff for window in found.windows]
-    return Workbench(panel, [*cutoffs, panel.info.cutoff], threads=threads, budget=budget)
+    cutoffs = [*(window.cutoff for window in found.windows), panel.info.cutoff]
+    return Workbench(panel, cutoffs, threads=threads, budget=budget, together=together)

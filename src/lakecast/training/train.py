@@ -48,7 +48,8 @@ class Job:
 
     `series` are the panel's, with `series_code`, id columns and statics, which tell the levels
     that models are screened by; None: no levels. `threads`, the `memory` that rows may take, in
-    bytes, and the `engine` whose workers fit (None: this process) change no result.
+    bytes, and the `engine` whose workers fit (None: this process) change no result. Where they fit
+    `together`, each model of all rows is fit by all of them: see `models.together`.
     """
 
     panel: PanelData
@@ -58,6 +59,12 @@ class Job:
     points: Points | None = None
     series: pl.DataFrame | None = None
     engine: Engine | None = None
+    together: bool = False
+
+    @property
+    def spread(self) -> bool:
+        """Whether another process than this one fits."""
+        return self.engine is not None and self.engine.spread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +91,10 @@ def train(
     found = benches.splits(job.panel, job.spec)
     held = benches.make_folds(job.panel, job.spec, found)
     tried = join(lineup(job.spec, job.panel.info), job.points, found, job.spec)
-    floor = benches.workbench(job.panel, found, threads=job.threads, budget=job.memory)
+    floor = benches.workbench(
+        job.panel, found, threads=job.threads, budget=job.memory,
+        together=job.engine if job.spread and job.together else None,
+    )  # fmt: skip
     bench = _bench(job, found, floor)
     screened = screen(bench, tried, held[0], hooks, job.series)
     candidates = _candidates(tried, screened.models)
@@ -113,7 +123,7 @@ def train(
 
 def _bench(job: Job, found: Splits, floor: Workbench) -> benches.FittingBench | SpreadBench:
     """Where candidates are fit: here, or on the engine's workers, who share the memory."""
-    if job.engine is None or not job.engine.spread:
+    if job.engine is None or not job.spread or job.together:
         return benches.FittingBench(floor, job.spec, found, {})
     ground = Ground(
         panel=job.panel, spec=job.spec, splits=found, budget=job.memory // job.engine.workers

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakecast.engines.dask.exchange import build_buckets, split_pieces
+from lakecast.engines.dask.fit import fit_together
 from lakecast.engines.dask.frames import open_frame, stage_partitions
 from lakecast.engines.dask.map import map_pieces
 from lakecast.engines.dask.pool import DaskPool
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakecast.engines.dask.cluster import DaskCluster
+    from lakecast.engines.protocol import SharedJob
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -78,6 +80,10 @@ class DaskEngine:
                 progress.advance()
         told = (self.progresses, f"{title}: building")
         yield from build_buckets(self.cluster, build, shares, buckets, told)
+
+    def fit(self, job: SharedJob) -> str:
+        """See `Fits`."""
+        return fit_together(self.cluster, job)
 
     def pool(self, work: Callable[[T], R]) -> DaskPool[T, R]:
         """See `Pools`."""

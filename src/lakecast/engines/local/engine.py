@@ -36,6 +36,7 @@ class LocalEngine:
     progresses: Progresses = field(default_factory=Silent)
 
     pool = unsupported("`tune` starts processes of its own")
+    fit = unsupported("one machine fits a model on all of its threads")
     frame = unsupported("`lakecast.open` gives a lazy Polars frame")
     write = unsupported("a frame of one machine is written by `Table.stage`")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lakecast.errors import LakecastError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _CONNECT: Final = 5.0  # seconds
 _STORE: Final = (100_000_000, 4_000_000_000)
@@ -24,6 +26,9 @@ _ONE_THREAD: Final = {
     "MIMALLOC_PURGE_DELAY": "0",
 }
 """A worker has one core: libraries that start a thread a core would fight for it."""
+
+
+_THREAD: Final = ThreadPoolExecutor(1, thread_name_prefix="lakecast-ray")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +53,7 @@ class RayCluster:
             if self.address:
                 self._reach(self.address)
             try:
-                ray.init(**self._options())
+                _staying(ray.init, self._options())
             except (ConnectionError, OSError, RuntimeError, TimeoutError, ValueError) as error:
                 raise self._unreachable(error) from error
         return ray
@@ -121,6 +126,16 @@ class RayCluster:
             where=self._place,
             cure="start it, mend `cluster` in the settings, or leave `cluster` out for a local one",
         )
+
+
+def _staying(start: Callable[..., object], options: Mapping[str, Any]) -> None:
+    """Call on a thread that stays: the system ends Ray's processes with the thread that began them,
+    not with its process.
+    """
+    if threading.current_thread() is threading.main_thread():
+        start(**options)
+    else:
+        _THREAD.submit(start, **options).result()
 
 
 def _short(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lakecast.engines.order import fold, parts_of
 from lakecast.engines.protocol import unsupported
 from lakecast.engines.ray.exchange import Refs, build_buckets, split_pieces
+from lakecast.engines.ray.fit import fit_together
 from lakecast.engines.ray.map import map_pieces
 from lakecast.engines.ray.pool import RayPool
 from lakecast.logs import Progresses, Silent
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from lakecast.engines.protocol import SharedJob
     from lakecast.engines.ray.cluster import RayCluster
 
 T = TypeVar("T")
@@ -78,6 +80,10 @@ class RayEngine:
                 progress.advance()
         told = (self.progresses, f"{title}: building")
         yield from build_buckets(self.cluster, build, shares, buckets, told)
+
+    def fit(self, job: SharedJob) -> str:
+        """See `Fits`."""
+        return fit_together(self.cluster, job)
 
     def pool(self, work: Callable[[T], R]) -> RayPool[T, R]:
         """See `Pools`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -86,7 +85,7 @@ def _bucket(
     """One file: a piece of a block is computed and written before the next is."""
     import pyarrow as pa
 
-    own = replace(panel, files={bucket: panel.files[bucket]})
+    own = panel.part([bucket])
     rows = pa.RecordBatchReader.from_batches(schema, _batches(own, fitted, schema))
     table = lake.table(FEATURES)
     return [table.stage(rows, partition={BUCKET: bucket}, groups="batches")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -70,7 +69,7 @@ def _levels(lake: Lake, champion: Promotion) -> bool:
 def _bucket(
     bucket: int, *, lake: Lake, champion: Promotion, panel: LakePanel
 ) -> tuple[StagedFile, pa.Schema]:
-    return _stage(lake, champion, replace(panel, files={bucket: panel.files[bucket]}))
+    return _stage(lake, champion, panel.part([bucket]))
 
 
 def _stage(lake: Lake, champion: Promotion, panel: LakePanel) -> tuple[StagedFile, pa.Schema]:

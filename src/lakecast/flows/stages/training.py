@@ -79,6 +79,7 @@ class Training:
             points=self.tuned.points(),
             series=self.panel.series,
             engine=self.context.engine.quiet(),
+            together=self.context.settings.fits == "together",
         )
 
     @cached_property
