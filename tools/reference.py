@@ -243,6 +243,41 @@ def metrics() -> str:
     return "\n".join(["# Metrics", NOTE, exact, _table(heads, rows)])
 
 
+FACETS = {
+    "map": "blocks, fits of the backtest and forecasts side by side",
+    "reduce": "partial sums folded in order: same bits for any number of workers",
+    "exchange": "the shuffle that builds the panel",
+    "pool": "trials of `lakecast tune`",
+    "fit": "one model fit by all workers together (`fits = \"together\"`)",
+    "frame": "`lakecast.open(table, engine=...)`",
+    "write": "`Project.write(table, frame)`",
+}
+"""What an engine can do, and what for."""
+
+
+def engines() -> str:
+    """Which engine can do what, and why one cannot."""
+    from lakecast.engines.dask import DaskEngine
+    from lakecast.engines.local import LocalEngine
+    from lakecast.engines.protocol import Unsupported
+    from lakecast.engines.ray import RayEngine
+
+    kinds = {"local": LocalEngine, "ray": RayEngine, "dask": DaskEngine}
+    gaps: list[str] = []
+    rows = []
+    for facet, use in FACETS.items():
+        cells = []
+        for name, kind in kinds.items():
+            found = vars(kind)[facet]
+            cells.append("no" if isinstance(found, Unsupported) else "yes")
+            if isinstance(found, Unsupported):
+                gaps.append(f"- `{facet}` on {name}: {found.why}.")
+        rows.append((f"`{facet}`", use, *cells))
+    table = _table(("facet", "used for", *kinds), rows)
+    about = "How to use them: [Scaling out](../explanation/scaling.md).\n"
+    return "\n".join(["# Engines", NOTE, about, table, "What is missing, and why:\n", *gaps, ""])
+
+
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -270,6 +305,7 @@ PAGES = {
     "rules.md": rules,
     "features.md": features,
     "metrics.md": metrics,
+    "engines.md": engines,
 }
 """File name to what makes the text of every generated page."""
 

@@ -37,7 +37,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ran(folder: Path, engine: str, wrap: Callable[[Engine], Engine] | None = None) -> Path:
-    write_project(folder, families=FAMILIES)
+    write_project(folder, families=FAMILIES, train="parts = 2\n")
     project = Project.open(folder, flags={"engine": engine, "workers": "2", "memory": "2GB"})
     found = project.context.engine if wrap is None else wrap(project.context.engine)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -231,18 +231,36 @@ class MemoryPanel:
         return iter(self.held)
 
 
-@dataclass(frozen=True, slots=True)
-class ThinPanel:
-    """A drawn share of a panel's series, whole, block by block; its info is the whole panel's."""
+class _InParts:
+    """Of a panel made of a whole one block by block: it lies in parts where the whole does."""
 
+    __slots__ = ()
     whole: PanelData
-    share: float
-    seed: int
 
     @property
     def info(self) -> PanelInfo:
         """The whole panel's."""
         return self.whole.info
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The whole panel's; none where it does not lie in parts."""
+        return self.whole.parts if isinstance(self.whole, Parted) else ()
+
+    def part(self, parts: Sequence[int]) -> PanelData:
+        """The same of some parts of the whole."""
+        if not isinstance(self.whole, Parted):
+            raise TypeError(f"{type(self.whole).__name__} does not lie in parts")
+        return cast("PanelData", replace(cast("Any", self), whole=self.whole.part(parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class ThinPanel(_InParts):
+    """A drawn share of a panel's series, whole, block by block; its info is the whole panel's."""
+
+    whole: PanelData
+    share: float
+    seed: int
 
     def blocks(self) -> Iterator[Block]:
         """The blocks of the whole without the series that were not drawn."""
@@ -251,16 +269,26 @@ class ThinPanel:
             if drawn.any():
                 yield block.take(drawn)
 
-    @property
-    def parts(self) -> tuple[int, ...]:
-        """The whole panel's; none where it does not lie in parts."""
-        return self.whole.parts if isinstance(self.whole, Parted) else ()
 
-    def part(self, parts: Sequence[int]) -> PanelData:
-        """The same draw of some parts."""
-        if not isinstance(self.whole, Parted):
-            raise TypeError(f"{type(self.whole).__name__} does not lie in parts")
-        return replace(self, whole=self.whole.part(parts))
+@dataclass(frozen=True, slots=True)
+class SharePanel(_InParts):
+    """The series of one of `of` parts: those whose code leaves `index` when divided by it."""
+
+    whole: PanelData
+    index: int
+    of: int
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of the whole without the series of the other parts."""
+        for block in self.whole.blocks():
+            mine = in_share(block.codes, self.index, self.of)
+            if mine.any():
+                yield block.take(mine)
+
+
+def in_share(codes: NDArray[np.int32], index: int, of: int) -> NDArray[np.bool_]:
+    """[S] which series belong to a `SharePanel`."""
+    return np.asarray(codes % of == index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,8 @@ class Tabular(_Fits):
     `params` are complete (see `families.resolve`). `label` tells apart candidates of one family
     and strategy. `rows` is the most a fit sees, the newest first; `group` the number of horizons
     a direct model covers (None: one season). With a `partition`, each value of that series or
-    static column has regressors of its own.
+    static column has regressors of its own. With a `part` (its index, and of how many), only the
+    series of that part are learnt from: see `core.block.SharePanel`.
     """
 
     family: Family
@@ -112,6 +113,7 @@ class Tabular(_Fits):
     scaled: bool = True
     group: int | None = None
     partition: str = ""
+    part: tuple[int, ...] = ()
     minimum: float | None = 0.0
 
     @classmethod

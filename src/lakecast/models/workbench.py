@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from lakecast.core.block import MemoryPanel, ThinPanel, after
+from lakecast.core.block import MemoryPanel, SharePanel, ThinPanel, after
 from lakecast.core.features import FeaturePlan, fit_plan, state_at
 from lakecast.core.features.defaults import DEFAULTS
 from lakecast.machine import give_back, trim
@@ -75,6 +75,11 @@ class Learner(Protocol):
         """The static column by whose values regressors are fit apart; empty: one of all rows."""
         ...
 
+    @property
+    def part(self) -> tuple[int, ...]:
+        """Index and number of the part of the series that is learnt from; empty: all of them."""
+        ...
+
     def regressor(self, threads: int) -> Ridge | Trees:
         """A fresh regressor."""
         ...
@@ -127,13 +132,15 @@ def _size(rows: PanelRows) -> int:
 
 
 class _Key(NamedTuple):
-    """What shared rows depend on; `own` is the one cutoff they are for (None: all of them)."""
+    """What shared rows depend on; `own` is the one cutoff they are for (None: all of them), `part`
+    the share of the series that they are of (empty: all)."""
 
     plan: FeaturePlan
     scaled: bool
     seed: int
     most: int | None
     own: int | None
+    part: tuple[int, ...]
 
 
 _Standing = tuple[int, int, int, tuple["FeaturePlan", ...]]
@@ -163,7 +170,7 @@ class Workbench:
         self.threads = threads
         self.budget = budget
         self._shared: OrderedDict[_Key, _Shared] = OrderedDict()
-        self._thin: dict[tuple[int, int | None, int], tuple[PanelData, Census]] = {}
+        self._thin: dict[tuple[object, ...], tuple[PanelData, Census]] = {}
         self._priors: dict[int, Prior] = {}
         self._standings: OrderedDict[_Standing, tuple[tuple[State, Future], ...]] = OrderedDict()
         self._partitions = {""}
@@ -233,7 +240,7 @@ class Workbench:
     ) -> tuple[FittedPlan, Fitted]:
         own = reach.cutoff if plan.fold_specific else None
         reach = self._held_back(learner, plan, reach)
-        shared = self._rows(_Key(plan, learner.scaled, learner.seed, reach.most, own))
+        shared = self._rows(_Key(plan, learner.scaled, learner.seed, reach.most, own, learner.part))
         start = _start(shared.rows.census, reach)
         rows = shared.rows.within(start, reach.cutoff)
         small = rows.rows * len(rows.columns) < _SMALL
@@ -317,7 +324,7 @@ class Workbench:
 
     def _made(self, key: _Key) -> PanelRows:
         last = self.cutoffs[-1] if key.own is None else key.own
-        panel, census = self._thinned(key.plan.lead, key.most, key.seed)
+        panel, census = self._thinned(key)
         return PanelRows(
             panel=panel,
             fitted=fit_plan(key.plan, self.panel, last),
@@ -327,11 +334,13 @@ class Workbench:
             cutoff=last,
         )
 
-    def _thinned(self, lead: int, most: int | None, seed: int) -> tuple[PanelData, Census]:
+    def _thinned(self, wanted: _Key) -> tuple[PanelData, Census]:
         """The series that are trained on, and how many rows they have by period."""
-        key = (lead, most, seed)
+        lead, most, seed = wanted.plan.lead, wanted.most, wanted.seed
+        key = (lead, most, seed, wanted.part)
         if key not in self._thin:
-            panel, census = self.panel, Census.take(self.panel, lead, self.cutoffs[-1])
+            panel = SharePanel(self.panel, *wanted.part) if wanted.part else self.panel
+            census = Census.take(panel, lead, self.cutoffs[-1])
             recent = int(RECENT * DEFAULTS[panel.info.frequency.unit].year)
             rows = census.rows(self.cutoffs[0] + 1 - recent, self.cutoffs[0])
             if most is not None and rows > most:

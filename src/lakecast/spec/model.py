@@ -246,6 +246,14 @@ class Train(Frozen, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    parts: Annotated[
+        int,
+        Meta(
+            ge=1, le=1000,
+            description="More than 1: the best model is also fit on each of so many parts of the "
+            "series, one a worker, and their mean is a candidate.",
+        ),
+    ] = 1  # fmt: skip
     search: Annotated[
         bool, Meta(description="Screen each family's small grid on the first window.")
     ] = True

@@ -37,8 +37,9 @@ class Candidate:
     """What is told of a candidate. `family` is `baseline` for those that learn nothing.
 
     `features` are the recipe's where they are not the spec's. `scaled` says whether rows are
-    divided by their series' scale, `partition` by which column's values models are apart. `members`
-    are the names an average is of. `nested`: it is a choice between others, so window 0
+    divided by their series' scale, `partition` by which column's values models are apart, `part`
+    (index, number) on which part of the series alone it is fit: it is not chosen by itself.
+    `members` are the names an average is of. `nested`: it is a choice between others, so window 0
     is forecast for its intervals only. `incumbent`: only the champion's recipe needs it, so it is
     not chosen among.
     """
@@ -50,9 +51,15 @@ class Candidate:
     features: Features | None = None
     scaled: bool = True
     partition: str = ""
+    part: tuple[int, ...] = ()
     members: tuple[str, ...] = ()
     nested: bool = False
     incumbent: bool = False
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be chosen."""
+        return not self.incumbent and not self.part
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

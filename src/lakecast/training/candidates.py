@@ -176,6 +176,16 @@ def apart(model: Candidate, column: str) -> Candidate:
     return replace(model, name=f"{model.family}/{model.strategy}/{column}", partition=column)
 
 
+def parted(model: Candidate, parts: int) -> tuple[Candidate, ...]:
+    """The same model fit on each part of the series, and the mean of those: see `SharePanel`."""
+    members = tuple(
+        replace(model, name=f"{model.name}/part-{index + 1}-of-{parts}", part=(index, parts))
+        for index in range(parts)
+    )
+    mean = replace(average(members), name=f"{model.name}/mean-of-{parts}-parts")
+    return (*members, mean)
+
+
 def average(members: Sequence[Candidate]) -> Candidate:
     """The candidate that is the mean of others."""
     names = tuple(member.name for member in members)
@@ -197,6 +207,8 @@ def recipe(candidate: Candidate, spec: Spec, others: Mapping[str, Candidate]) ->
         features=candidate.features or made.features,
         scaled=candidate.scaled,
         partition=candidate.partition,
+        part=candidate.part,
+        label=candidate.name.rpartition("/")[2] if candidate.part else made.label,
     )
 
 
@@ -225,6 +237,7 @@ def describe(choice: Choice, candidates: Mapping[str, Candidate], spec: Spec) ->
             "params": dict(one.params),
             "scaled": one.scaled,
             "partition": one.partition,
+            "part": list(one.part),
             "features": _features_told(one, spec),
             "members": [_plain_name(candidates[name]) for name in one.members],
         }
@@ -292,6 +305,7 @@ def _candidate(
         params=dict(told["params"]),
         scaled=told.get("scaled", True),
         partition=told.get("partition", ""),
+        part=tuple(told.get("part", ())),
         features=None if plain else features,
         members=tuple(names[member] for member in told["members"]),
     )

@@ -68,6 +68,8 @@ def scores(backtest: Backtest, segments: tuple[Segment, ...] = ()) -> pl.DataFra
     )
 
 
+PARTS: Final = "train.parts"
+"""The segment of the parts that models are fit on; its values count from 1."""
 _KEYS: Final = (CANDIDATE, WINDOW, HORIZON, "segment", "value", "series", "rows")
 
 

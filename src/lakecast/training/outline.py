@@ -17,7 +17,7 @@ from lakecast.models.partitioned import grouped
 from lakecast.models.recipes import Tabular
 from lakecast.models.rows import Census
 from lakecast.training.bench import splits_from
-from lakecast.training.candidates import lineup, models, recipe
+from lakecast.training.candidates import lineup, models, parted, recipe
 from lakecast.training.screen import GO_ON, MOST, SHARE, go_on, variants
 
 if TYPE_CHECKING:
@@ -181,7 +181,10 @@ class _Maker:
         """As many as go on, each name once, of those that take longest under the first strategy."""
         named = {one.name: one for one in every if one.strategy == tried.strategies[0]}
         ranked = sorted(named.values(), key=lambda one: -self.fit(one, "final", None).cells)
-        return list(go_on(ranked, tried))
+        goers = list(go_on(ranked, tried))
+        if goers and self.spec.train.parts > 1:
+            goers += [one for one in parted(goers[0], self.spec.train.parts) if one.part]
+        return goers
 
     def screening(self, every: Sequence[Candidate]) -> Iterator[Fit]:
         share = self.sampled / max(self.ground.info.rows, 1)
@@ -206,7 +209,7 @@ class _Maker:
             purpose=purpose,
             model=candidate.name,
             window=None if window is None else window.index,
-            rows=max(self._rows(plan, cutoff) for plan in plans),
+            rows=max(self._rows(plan, cutoff) for plan in plans) // (candidate.part or (0, 1))[1],
             columns=max(len(plan.names) for plan in plans),
             models=len(plans),
             rounds=_rounds(candidate),

@@ -81,7 +81,7 @@ def select(
     """
     metric = judged_by(backtest.scored, rule.metric)
     judged = msgspec.structs.replace(rule, metric=metric)
-    pool = [one.name for one in backtest.candidates if not one.incumbent]
+    pool = [one.name for one in backtest.candidates if one.eligible]
     policies = with_policies(backtest, pool, metric, tree if metric == "rmsse" else None)
     court = _Court(policies.backtest, judged, seed)
     if incumbent is None:

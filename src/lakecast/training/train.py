@@ -17,7 +17,7 @@ from lakecast.errors import SpecError
 from lakecast.models.workbench import BUDGET
 from lakecast.training import bench as benches
 from lakecast.training.backtest import Hooks, Seeded, run_backtest
-from lakecast.training.candidates import Adopted, adopt, average, compiles, lineup
+from lakecast.training.candidates import Adopted, adopt, average, compiles, lineup, parted
 from lakecast.training.composite import Choice
 from lakecast.training.screen import screen
 from lakecast.training.select import select
@@ -97,7 +97,7 @@ def train(
     )  # fmt: skip
     bench = _bench(job, found, floor)
     screened = screen(bench, tried, held[0], hooks, job.series)
-    candidates = _candidates(tried, screened.models)
+    candidates = _candidates(tried, screened.models, job.spec.train.parts)
     adopted, refused = _incumbent(job, champion, candidates)
     everything = [*candidates, *adopted.added]
     backtest = run_backtest(
@@ -137,10 +137,11 @@ def decide(job: Job, ran: Ran, tree: Tree | None = None) -> Decision:
     return select(ran.backtest, spec.gate, seed=spec.train.seed, incumbent=ran.incumbent, tree=tree)
 
 
-def _candidates(tried: Lineup, models: Sequence[Candidate]) -> list[Candidate]:
-    """Baselines, what came through the screening, and its mean."""
+def _candidates(tried: Lineup, models: Sequence[Candidate], parts: int) -> list[Candidate]:
+    """Baselines, what came through the screening, its mean, and the best of it fit in parts."""
     means = [average(models)] if len(models) > 1 else []
-    return [*tried.baselines, *models, *means]
+    apart = parted(models[0], parts) if models and parts > 1 else ()
+    return [*tried.baselines, *models, *means, *apart]
 
 
 def _incumbent(

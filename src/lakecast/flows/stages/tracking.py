@@ -121,10 +121,30 @@ def _candidates(training: Training) -> list[RunLog]:
                     **{key: [row[key]] for key in (*METRICS, "coverage", "pinball")},
                     **{f"{key}_by_window": mine[key].to_list() for key in METRICS},
                     f"{metric}_by_horizon": far[metric].to_list(),
+                    **_own(training, name),
                 },
             )
         )
     return logs
+
+
+def _own(training: Training, name: str) -> dict[str, list[float | None]]:
+    """Figures of a model that was fit on one part of the series, on that part alone."""
+    from lakecast.training.leaderboard import PARTS
+
+    part = training.decision.backtest.candidate(name).part
+    if not part:
+        return {}
+    scores = training.scores
+    mine = scores.filter(
+        (scores["candidate"] == name)
+        & (scores["segment"] == PARTS)
+        & (scores["value"] == str(part[0] + 1))
+        & scores["window"].is_null()
+        & scores["horizon"].is_null()
+    )
+    row = mine.row(0, named=True)
+    return {f"own_{key}": [row[key]] for key in METRICS}
 
 
 def _levels(training: Training) -> dict[str, bytes]:

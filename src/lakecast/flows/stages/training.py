@@ -133,7 +133,8 @@ class Training:
         from lakecast.training.hierarchy_tables import level_scores
         from lakecast.training.leaderboard import scores
 
-        found = scores(self.decision.backtest, segments(self.panel))
+        parts = self.context.spec.train.parts
+        found = scores(self.decision.backtest, (*segments(self.panel), *shares(self.panel, parts)))
         if self.above is None:
             return found
         return pl.concat([found, level_scores(self.above, self.decision.backtest)])
@@ -288,6 +289,19 @@ def segments(panel: LakePanel) -> tuple[Segment, ...]:
             of[codes] = [place.get(value, -1) for value in column]
             found.append(Segment(name=name, values=tuple(values), of=of))
     return tuple(found)
+
+
+def shares(panel: LakePanel, parts: int) -> tuple[Segment, ...]:
+    """The parts of the series that models are fit on, as a segment; none of a single part."""
+    import numpy as np
+
+    from lakecast.training.leaderboard import PARTS, Segment
+
+    if parts == 1:
+        return ()
+    codes = np.arange(int(panel.series["series_code"].max()) + 1, dtype=np.int32)  # type: ignore[arg-type]
+    values = tuple(str(index + 1) for index in range(parts))
+    return (Segment(name=PARTS, values=values, of=codes % parts),)
 
 
 def cutoff_text(info: PanelInfo) -> str:

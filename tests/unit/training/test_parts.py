@@ -1,0 +1,111 @@
+"""A model fit on parts of the series: its members, their mean, and how they are told of."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.panels import regular
+from tests.projects import write_project
+
+from lakecast import Project
+from lakecast.core.block import MemoryPanel, Parted, SharePanel, ThinPanel
+from lakecast.flows.stages.training import last_note
+from lakecast.training.candidates import parted, tabular
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARTS = 3
+BEST = "gradient_boosting/recursive"
+MEMBERS = [f"{BEST}/part-{k}-of-3" for k in (1, 2, 3)]
+MEAN = f"{BEST}/mean-of-3-parts"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = write_project(
+        tmp_path_factory.mktemp("parts") / "loja", families=("gradient_boosting",),
+        train=f'parts = {PARTS}\nstrategy = "recursive"\n',
+    )  # fmt: skip
+    opened = Project.open(folder)
+    opened.run()
+    return opened
+
+
+def test_members_and_their_mean() -> None:
+    *members, mean = parted(tabular("gradient_boosting", "recursive", {}), PARTS)
+    assert [(one.name, one.part) for one in members] == [
+        (name, (index, PARTS)) for index, name in enumerate(MEMBERS)
+    ]
+    assert (mean.name, list(mean.members), mean.part) == (MEAN, MEMBERS, ())
+    assert [one.eligible for one in (*members, mean)] == [False] * PARTS + [True]
+
+
+def test_parts_hold_every_series_once() -> None:
+    panel = regular()
+    shares = [SharePanel(panel, index, PARTS) for index in range(PARTS)]
+    codes = [code for share in shares for block in share.blocks() for code in block.codes]
+    assert sorted(codes) == sorted(code for block in panel.blocks() for code in block.codes)
+    assert all(share.info == panel.info for share in shares)
+
+
+def test_a_panel_in_memory_does_not_lie_in_parts() -> None:
+    share = ThinPanel(SharePanel(MemoryPanel.of(regular()), 0, 2), 0.5, 1)
+    assert isinstance(share, Parted)
+    assert share.parts == ()
+    with pytest.raises(TypeError, match="does not lie in parts"):
+        share.part([0])
+
+
+def test_the_mean_is_that_of_the_members(project: Project) -> None:
+    table = project.table("backtest")
+    keys = ["window", "series_code", "horizon"]
+    members = table.filter(pl.col("candidate").is_in(MEMBERS))
+    expected = members.group_by(keys).agg(pl.col("forecast").mean()).sort(keys)
+    found = table.filter(candidate=MEAN).sort(keys)
+    assert members.select("candidate").n_unique() == PARTS
+    np.testing.assert_allclose(found["forecast"], expected["forecast"], rtol=1e-12)
+
+
+def test_a_member_differs_from_the_model_of_all_series(project: Project) -> None:
+    table = project.table("backtest").sort("candidate", "window", "series_code", "horizon")
+    whole = table.filter(candidate=BEST)["forecast"]
+    for name in MEMBERS:
+        assert not table.filter(candidate=name)["forecast"].equals(whole)
+
+
+def test_each_member_stands_in_the_leaderboard_and_is_not_chosen(project: Project) -> None:
+    note = last_note(project.context)
+    board = {row["candidate"] for row in note["leaderboard"]}
+    assert {BEST, MEAN, *MEMBERS} <= board
+    assert not set(note["members"]) & set(MEMBERS)
+
+
+def test_a_member_has_figures_of_its_own_part(project: Project) -> None:
+    scores = project.table("metrics")
+    database = project.context.settings.project / "mlflow.db"
+    tables = "metrics JOIN runs USING (run_uuid)"
+    query = f"SELECT value FROM {tables} WHERE name = ? AND key = 'own_rmse'"
+    with closing(sqlite3.connect(database)) as connection:
+        for index, name in enumerate(MEMBERS):
+            [(logged,)] = connection.execute(query, (name,)).fetchall()
+            row = scores.filter(candidate=name, segment="train.parts", value=str(index + 1)).filter(
+                pl.col("window").is_null(), pl.col("horizon").is_null()
+            )
+            assert logged == pytest.approx(row["rmse"].item())
+        assert connection.execute(query, (BEST,)).fetchall() == []
+
+
+def test_the_plan_lists_its_fits(project: Project) -> None:
+    fits = [fit for fit in project.predict().to_dict()["fits"] if fit["model"] in MEMBERS]
+    assert len(fits) >= PARTS
+
+
+def test_run_again_it_is_not_due(project: Project, tmp_path: Path) -> None:
+    again = Project.open(project.context.settings.project).run()
+    assert {stage.stage: stage.did for stage in again.stages}["train"] == "not due"
