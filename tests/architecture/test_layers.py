@@ -89,3 +89,17 @@ def test_every_library_that_has_a_room_is_a_dependency() -> None:
     about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = {entry.split(">")[0] for entry in about["project"]["dependencies"]}
     assert wanted.issuperset(HEAVY)
+
+
+def test_no_engine_imports_another() -> None:
+    engines = ROOT / "src" / "lakecast" / "engines"
+    names = sorted(path.name for path in engines.iterdir() if (path / "__init__.py").exists())
+    assert names == ["dask", "local", "ray"]
+    found = [
+        f"{file.name} of {name} imports {other}"
+        for name in names
+        for file in sorted((engines / name).glob("*.py"))
+        for other in names
+        if other != name and f"lakecast.engines.{other}" in file.read_text(encoding="utf-8")
+    ]
+    assert found == []

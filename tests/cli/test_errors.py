@@ -88,7 +88,11 @@ def test_a_spec_error_as_json(call: Call, new: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--engine", "pigeons", "--engine: unknown engine 'pigeons'\n  cure: use one of: local\n"),
+        (
+            "--engine",
+            "pigeons",
+            "--engine: unknown engine 'pigeons'\n  cure: use one of: local, ray, dask\n",
+        ),
         ("--workers", "0", "--workers: not a number of workers: '0'\n  cure: use 1 or more\n"),
         (
             "--memory",

@@ -46,7 +46,7 @@ def misused(project: lakecast.Project) -> None:
     project.forecast(7)  # type: ignore[call-arg, arg-type]
     project.forecast(horizon="7")  # type: ignore[arg-type]
     project.table(1)  # type: ignore[arg-type]
-    lakecast.open(table=None)  # type: ignore[arg-type]
+    lakecast.open(table=None)  # type: ignore[call-overload]
 
 
 def test_mypy_agrees() -> None:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 METHODS = {
     "champion": "",
+    "close": "()",
     "context": "",
     "decision": "()",
     "forecast": "(*, series=None, horizon=None, scenario=None, as_of=None)",
+    "frame": "(name)",
     "open": "(folder='.', *, flags=None, progress=None)",
     "plan": "(*, as_of=None)",
     "predict": "(*, as_of=None)",
@@ -31,6 +33,7 @@ METHODS = {
     "status": "()",
     "table": "(name)",
     "tune": "(*, trials=None, time=None, as_of=None, wait=0.0)",
+    "write": "(name, frame, *, mode='replace')",
 }
 
 

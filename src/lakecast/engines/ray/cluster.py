@@ -47,6 +47,8 @@ class RayCluster:
     def connect(self) -> Any:
         """The module `ray`, connected. Raises `Unreachable` where nobody answers."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+        if self.address and _has_token():
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         import ray
 
         if not ray.is_initialized():
@@ -124,8 +126,16 @@ class RayCluster:
         return Unreachable(
             f"the Ray cluster does not answer: {_short(error)}",
             where=self._place,
-            cure="start it, mend `cluster` in the settings, or leave `cluster` out for a local one",
+            cure="start it, mend `cluster` in the settings, or leave it out for a local one; one "
+            "that asks for a token finds it in RAY_AUTH_TOKEN or ~/.ray/auth_token",
         )
+
+
+def _has_token() -> bool:
+    """Whether Ray would find a token to show to a cluster that asks for one."""
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    place = Path(named) if named else Path.home() / ".ray" / "auth_token"
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or place.exists()
 
 
 def _staying(start: Callable[..., object], options: Mapping[str, Any]) -> None:
