@@ -248,7 +248,7 @@ FACETS = {
     "reduce": "partial sums folded in order: same bits for any number of workers",
     "exchange": "the shuffle that builds the panel",
     "pool": "trials of `lakecast tune`",
-    "fit": "one model fit by all workers together (`fits = \"together\"`)",
+    "fit": 'one model fit by all workers together (`fits = "together"`)',
     "frame": "`lakecast.open(table, engine=...)`",
     "write": "`Project.write(table, frame)`",
 }
