@@ -268,7 +268,7 @@ def engines() -> str:
     for facet, use in FACETS.items():
         cells = []
         for name, kind in kinds.items():
-            found = vars(kind)[facet]
+            found = getattr(kind, facet)
             cells.append("no" if isinstance(found, Unsupported) else "yes")
             if isinstance(found, Unsupported):
                 gaps.append(f"- `{facet}` on {name}: {found.why}.")

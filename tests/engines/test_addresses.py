@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.crash.traces import compare, trace
 from tests.projects import write_project
+from tests.servers import free_port, wait_for
 
 from lakecast import Project
 
@@ -41,12 +40,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ran(tmp_path_factory.mktemp("local") / "loja")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def program(*command: object, port: int) -> Iterator[None]:
     """A program that runs until the body ends, with all that it started."""
@@ -56,7 +49,7 @@ def program(*command: object, port: int) -> Iterator[None]:
         env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
     )  # fmt: skip
     try:
-        answers(port)
+        wait_for(port)
         yield
     finally:
         os.killpg(started.pid, signal.SIGTERM)
@@ -65,17 +58,6 @@ def program(*command: object, port: int) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             os.killpg(started.pid, signal.SIGKILL)
             started.wait(30)
-
-
-def answers(port: int) -> None:
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the cluster did not start")
 
 
 def test_a_ray_cluster(alone: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from lakecast.models.protocol import Forecaster
 from lakecast.models.recipes import Tabular
 from lakecast.models.workbench import Workbench
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]  # Ray Train takes long to set up
 TOLERANCE = 0.02
 """By how much forecasts of more than one worker may differ, of their own mean."""
 

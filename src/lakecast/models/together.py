@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import lightgbm
 import numpy as np
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from lakecast.models.protocol import Fitted
     from lakecast.models.rows import PanelRows
 
+_APART: Final = {
+    "tree_learner": "data",
+    "pre_partition": True,
+    "time_out": 10,  # minutes that a worker waits for the others; LightGBM's own are two hours
+}
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -78,7 +83,7 @@ class SharedFit:
         binned = BinnedSet.build(rows, edges)
         target, weight = self._agreed(binned.target, binned.weight)
         binned.whole.set_label(target).set_weight(weight)
-        apart = {"tree_learner": "data", "pre_partition": True, **network} if network else {}
+        apart = {**_APART, **network} if network else {}
         return str(lightgbm.train({**self.params, **apart}, binned.whole).model_to_string())
 
     def arrays(

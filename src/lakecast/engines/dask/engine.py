@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lakecast.engines.base import OnCluster
 from lakecast.engines.dask.exchange import build_buckets, split_pieces
 from lakecast.engines.dask.fit import fit_together
 from lakecast.engines.dask.frames import open_frame, stage_partitions
 from lakecast.engines.dask.map import map_pieces
 from lakecast.engines.dask.pool import DaskPool
-from lakecast.engines.order import fold, parts_of
-from lakecast.logs import Progresses, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
+    from lakecast.engines.base import Build
     from lakecast.engines.dask.cluster import DaskCluster
     from lakecast.engines.protocol import SharedJob
 
@@ -26,68 +26,34 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DaskEngine:
-    """`engines.protocol.Engine` on the workers of a Dask cluster.
-
-    The cluster is started or joined by the first piece of work. A piece whose worker died is done
-    again by another.
-    """
+class DaskEngine(OnCluster):
+    """`engines.protocol.Engine` on the workers of a Dask cluster."""
 
     cluster: DaskCluster
-    progresses: Progresses = field(default_factory=Silent)
 
-    @property
-    def workers(self) -> int:
-        """See `Engine`."""
-        return self.cluster.slots()
+    def run(self, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
+        """See `Base`."""
+        return map_pieces(self.cluster, work, pieces)
 
-    @property
-    def spread(self) -> bool:
-        """True."""
-        return True
+    def split(
+        self, split: Callable[[T], Mapping[int, pa.Table]], pieces: Sequence[T], parts: list[int]
+    ) -> Iterator[Any]:
+        """See `OnCluster`."""
+        return split_pieces(self.cluster, split, pieces, parts)
 
-    def quiet(self) -> DaskEngine:
-        """See `Engine`."""
-        return replace(self, progresses=Silent())
-
-    def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Iterator[R]:
-        """See `MapBlocks`; work starts when the first result is asked for."""
-        with self.progresses.bar(title, len(pieces)) as progress:
-            for result in map_pieces(self.cluster, work, pieces):
-                progress.advance()
-                yield result
-
-    def reduce(
-        self, work: Callable[[T], R], merge: Callable[[R, R], R], pieces: Sequence[T], *, title: str
-    ) -> R:
-        """See `Reduce`. Raises `ValueError` for no pieces."""
-        return fold(merge, self.map(work, pieces, title=title))
-
-    def exchange(
-        self,
-        split: Callable[[T], Mapping[int, pa.Table]],
-        pieces: Sequence[T],
-        build: Callable[[int, Iterable[Iterable[pa.Table]]], R],
-        buckets: Mapping[int, Sequence[int]],
-        *,
-        title: str,
+    def build(
+        self, build: Build[R], shares: list[Any], buckets: Mapping[int, Sequence[int]]
     ) -> Iterator[R]:
-        """See `Exchange`."""
-        parts, shares = parts_of(buckets.values()), list[dict[int, Any]]()
-        with self.progresses.bar(f"{title}: reading", len(pieces)) as progress:
-            for futures in split_pieces(self.cluster, split, pieces, parts):
-                shares.append(futures)
-                progress.advance()
-        told = (self.progresses, f"{title}: building")
-        yield from build_buckets(self.cluster, build, shares, buckets, told)
-
-    def fit(self, job: SharedJob) -> str:
-        """See `Fits`."""
-        return fit_together(self.cluster, job)
+        """See `OnCluster`."""
+        return build_buckets(self.cluster, build, shares, buckets)
 
     def pool(self, work: Callable[[T], R]) -> DaskPool[T, R]:
         """See `Pools`."""
         return DaskPool(self.cluster, work)
+
+    def fit(self, job: SharedJob) -> str:
+        """See `Fits`."""
+        return fit_together(self.cluster, job)
 
     def frame(self, read: Callable[[T], Any], pieces: Sequence[T], empty: Any) -> Any:
         """See `Frames`: a `dask.dataframe.DataFrame`."""
@@ -96,7 +62,3 @@ class DaskEngine:
     def write(self, frame: Any, stage: Callable[[Any], R]) -> list[R]:
         """See `Frames`."""
         return stage_partitions(self.cluster, frame, stage)
-
-    def close(self) -> None:
-        """Leave the cluster; a local one ends."""
-        self.cluster.close()

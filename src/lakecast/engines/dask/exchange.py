@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakecast.engines.dask.cluster import DaskCluster
-    from lakecast.logs import Progresses
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,7 +49,6 @@ def build_buckets(
     build: Callable[[int, Iterable[Iterable[pa.Table]]], R],
     shares: Sequence[Mapping[int, Any]],
     buckets: Mapping[int, Sequence[int]],
-    progresses: tuple[Progresses, str],
 ) -> Iterator[R]:
     """Each bucket from its parts."""
     client = cluster.connect()
@@ -64,12 +62,7 @@ def build_buckets(
     def cancel(future: Any) -> None:
         future.cancel()
 
-    bars, title = progresses
-    with bars.bar(title, len(buckets)) as progress:
-        found = in_order(buckets.items(), submit, cluster.take, cancel, 2 * cluster.slots())
-        for result in found:
-            progress.advance()
-            yield result
+    yield from in_order(buckets.items(), submit, cluster.take, cancel, 2 * cluster.slots())
 
 
 def _split(

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from lakecast.engines.base import Base
 from lakecast.engines.local.exchange import gather, spill
 from lakecast.engines.local.map import map_pieces
-from lakecast.engines.order import fold
 from lakecast.engines.protocol import unsupported
-from lakecast.logs import Progresses, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
+
+    from lakecast.engines.base import Build
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LocalEngine:
+class LocalEngine(Base):
     """`engines.protocol.Engine` on threads of this process.
 
     `workers` pieces run at a time; they must release the GIL to gain anything. `scratch` is the
@@ -33,7 +34,6 @@ class LocalEngine:
 
     workers: int = 1
     scratch: Path | None = None
-    progresses: Progresses = field(default_factory=Silent)
 
     pool = unsupported("`tune` starts processes of its own")
     fit = unsupported("one machine fits a model on all of its threads")
@@ -45,28 +45,15 @@ class LocalEngine:
         """False."""
         return False
 
-    def quiet(self) -> LocalEngine:
-        """See `Engine`."""
-        return replace(self, progresses=Silent())
-
-    def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Iterator[R]:
-        """See `MapBlocks`; work starts when the first result is asked for."""
-        with self.progresses.bar(title, len(pieces)) as progress:
-            for result in map_pieces(work, pieces, self.workers):
-                progress.advance()
-                yield result
-
-    def reduce(
-        self, work: Callable[[T], R], merge: Callable[[R, R], R], pieces: Sequence[T], *, title: str
-    ) -> R:
-        """See `Reduce`. Raises `ValueError` for no pieces."""
-        return fold(merge, self.map(work, pieces, title=title))
+    def run(self, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
+        """See `Base`."""
+        return map_pieces(work, pieces, self.workers)
 
     def exchange(
         self,
         split: Callable[[T], Mapping[int, pa.Table]],
         pieces: Sequence[T],
-        build: Callable[[int, Iterable[Iterable[pa.Table]]], R],
+        build: Build[R],
         buckets: Mapping[int, Sequence[int]],
         *,
         title: str,

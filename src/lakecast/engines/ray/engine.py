@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakecast.engines.order import fold, parts_of
+from lakecast.engines.base import OnCluster
 from lakecast.engines.protocol import unsupported
-from lakecast.engines.ray.exchange import Refs, build_buckets, split_pieces
+from lakecast.engines.ray.exchange import build_buckets, split_pieces
 from lakecast.engines.ray.fit import fit_together
 from lakecast.engines.ray.map import map_pieces
 from lakecast.engines.ray.pool import RayPool
-from lakecast.logs import Progresses, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
+    from lakecast.engines.base import Build
     from lakecast.engines.protocol import SharedJob
     from lakecast.engines.ray.cluster import RayCluster
 
@@ -26,72 +26,34 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RayEngine:
-    """`engines.protocol.Engine` on the workers of a Ray cluster.
-
-    The cluster is started or joined by the first piece of work. A piece whose worker died is done
-    again by another.
-    """
+class RayEngine(OnCluster):
+    """`engines.protocol.Engine` on the workers of a Ray cluster."""
 
     cluster: RayCluster
-    progresses: Progresses = field(default_factory=Silent)
 
-    @property
-    def workers(self) -> int:
-        """See `Engine`."""
-        return self.cluster.slots()
+    def run(self, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
+        """See `Base`."""
+        return map_pieces(self.cluster, work, pieces)
 
-    @property
-    def spread(self) -> bool:
-        """True."""
-        return True
+    def split(
+        self, split: Callable[[T], Mapping[int, pa.Table]], pieces: Sequence[T], parts: list[int]
+    ) -> Iterator[Any]:
+        """See `OnCluster`."""
+        return split_pieces(self.cluster, split, pieces, parts)
 
-    def quiet(self) -> RayEngine:
-        """See `Engine`."""
-        return replace(self, progresses=Silent())
-
-    def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Iterator[R]:
-        """See `MapBlocks`; work starts when the first result is asked for."""
-        with self.progresses.bar(title, len(pieces)) as progress:
-            for result in map_pieces(self.cluster, work, pieces):
-                progress.advance()
-                yield result
-
-    def reduce(
-        self, work: Callable[[T], R], merge: Callable[[R, R], R], pieces: Sequence[T], *, title: str
-    ) -> R:
-        """See `Reduce`. Raises `ValueError` for no pieces."""
-        return fold(merge, self.map(work, pieces, title=title))
-
-    def exchange(
-        self,
-        split: Callable[[T], Mapping[int, pa.Table]],
-        pieces: Sequence[T],
-        build: Callable[[int, Iterable[Iterable[pa.Table]]], R],
-        buckets: Mapping[int, Sequence[int]],
-        *,
-        title: str,
+    def build(
+        self, build: Build[R], shares: list[Any], buckets: Mapping[int, Sequence[int]]
     ) -> Iterator[R]:
-        """See `Exchange`."""
-        parts, shares = parts_of(buckets.values()), list[Refs]()
-        with self.progresses.bar(f"{title}: reading", len(pieces)) as progress:
-            for refs in split_pieces(self.cluster, split, pieces, parts):
-                shares.append(refs)
-                progress.advance()
-        told = (self.progresses, f"{title}: building")
-        yield from build_buckets(self.cluster, build, shares, buckets, told)
-
-    def fit(self, job: SharedJob) -> str:
-        """See `Fits`."""
-        return fit_together(self.cluster, job)
+        """See `OnCluster`."""
+        return build_buckets(self.cluster, build, shares, buckets)
 
     def pool(self, work: Callable[[T], R]) -> RayPool[T, R]:
         """See `Pools`."""
         return RayPool(self.cluster, work)
 
+    def fit(self, job: SharedJob) -> str:
+        """See `Fits`."""
+        return fit_together(self.cluster, job)
+
     frame = unsupported("Ray Data is a runner of its own; open tables with Dask or Polars")
     write = unsupported("Ray Data is a runner of its own; write tables with Dask or Polars")
-
-    def close(self) -> None:
-        """Leave the cluster; a local one ends."""
-        self.cluster.close()

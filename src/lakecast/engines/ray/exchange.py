@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakecast.engines.ray.cluster import RayCluster
-    from lakecast.logs import Progresses
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,7 +56,6 @@ def build_buckets(
     build: Callable[[int, Iterable[Iterable[pa.Table]]], R],
     shares: Sequence[Refs],
     buckets: Mapping[int, Sequence[int]],
-    progresses: tuple[Progresses, str],
 ) -> Iterator[R]:
     """Each bucket from its parts, one part after the other in a worker's memory."""
     ray = cluster.connect()
@@ -69,12 +67,7 @@ def build_buckets(
         number, parts = bucket
         return task.remote(held, number, [[refs[place[part]] for refs in shares] for part in parts])
 
-    bars, title = progresses
-    with bars.bar(title, len(buckets)) as progress:
-        found = in_order(buckets.items(), submit, cluster.get, ray.cancel, 2 * cluster.slots())
-        for result in found:
-            progress.advance()
-            yield result
+    yield from in_order(buckets.items(), submit, cluster.get, ray.cancel, 2 * cluster.slots())
 
 
 def _split(held: tuple[Callable[[T], Mapping[int, Any]], Sequence[int]], piece: T) -> Any:
