@@ -142,25 +142,3 @@ def test_a_fit_that_breaks_begins_again(project: Project, tmp_path: Path) -> Non
     together = values(Workbench(panel, (cutoff,), together=workers).fit(sketch, cutoff), panel)
     assert flag.exists()
     assert np.abs(together - alone).mean() <= TOLERANCE * alone.mean()
-
-
-def test_a_run_together(folder: Path, tmp_path: Path) -> None:
-    """The whole journey: the champion is of the family that one machine chooses."""
-    found = {}
-    for engine, fits in (("local", "apart"), ("ray", "together")):
-        made = write_project(tmp_path / engine, families=("gradient_boosting",))
-        flags = {"engine": engine, "workers": "2", "memory": "2GB", "fits": fits}
-        project = Project.open(made, flags=flags)
-        try:
-            project.run()
-        finally:
-            project.close()
-        champion = project.champion
-        assert champion is not None
-        found[engine] = (
-            champion.recipe,
-            project.table("forecasts").sort("produto", "loja", "data_venda"),
-        )
-    assert found["ray"][0] == found["local"][0]
-    mine, theirs = found["ray"][1]["forecast"], found["local"][1]["forecast"]
-    assert (mine - theirs).abs().mean() <= TOLERANCE * theirs.mean()  # type: ignore[operator]
