@@ -22,10 +22,11 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 _EVERY: Final = 0.1  # seconds between two looks at the children
 _ARENA_MAX: Final = -8  # mallopt(3)
 _PER_HEAP: Final = 4  # threads
-_LITTLE: Final = {
+LITTLE: Final = {
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",  # jemalloc, which Polars brings
     "MIMALLOC_PURGE_DELAY": "0",  # mimalloc, which PyArrow brings
 }
+"""What tells allocators to return memory at once, by the variable that each reads."""
 _RESET_PEAK: Final = "5"  # proc(5), /proc/pid/clear_refs
 
 
@@ -88,7 +89,7 @@ def keep_little() -> None:
 
     Their allocators read this when they are first imported; a setting of the user's wins.
     """
-    for name, value in _LITTLE.items():
+    for name, value in LITTLE.items():
         os.environ.setdefault(name, value)
 
 

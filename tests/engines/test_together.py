@@ -14,6 +14,7 @@ import pytest
 from tests.projects import write_project
 
 from lakecast import Project
+from lakecast.errors import LakecastError
 from lakecast.lake.lake_panel import LakePanel, open_panel
 from lakecast.models import families
 from lakecast.models.protocol import Forecaster
@@ -136,7 +137,7 @@ def test_a_fit_that_breaks_begins_again(project: Project, tmp_path: Path) -> Non
     alone = values(Workbench(panel, (cutoff,)).fit(sketch, cutoff), panel)
     workers = BreakingWorkers(project.context.engine.quiet(), str(flag))
     if project.context.engine.workers == 1 and project.context.settings.engine == "ray":
-        with pytest.raises(Exception, match="broke with any number of workers"):
+        with pytest.raises(LakecastError, match="broke with any number of workers"):
             Workbench(panel, (cutoff,), together=workers).fit(sketch, cutoff)
         return
     together = values(Workbench(panel, (cutoff,), together=workers).fit(sketch, cutoff), panel)

@@ -281,14 +281,14 @@ class SharePanel(_InParts):
     def blocks(self) -> Iterator[Block]:
         """The blocks of the whole without the series of the other parts."""
         for block in self.whole.blocks():
-            mine = in_share(block.codes, self.index, self.of)
+            mine = share_of(block.codes, self.of) == self.index
             if mine.any():
                 yield block.take(mine)
 
 
-def in_share(codes: NDArray[np.int32], index: int, of: int) -> NDArray[np.bool_]:
-    """[S] which series belong to a `SharePanel`."""
-    return np.asarray(codes % of == index)
+def share_of(codes: NDArray[np.int32], of: int) -> NDArray[np.int32]:
+    """[S] the index of the `SharePanel`, of so many, that each series belongs to."""
+    return codes % np.int32(of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from lakecast.engines.order import fold, parts_of
 from lakecast.logs import Progresses, Silent
+from lakecast.machine import LITTLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ONE_CORE: Final = {
+    **LITTLE, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1",
+}  # fmt: skip
+"""Environment of a worker, which has one core: a thread a core would fight for it."""
 T = TypeVar("T")
 R = TypeVar("R")
 Build = Callable[[int, Iterable[Iterable["pa.Table"]]], R]
@@ -69,7 +74,7 @@ class OnCluster(Base):
     A piece whose worker died is done again by another.
     """
 
-    cluster: Any
+    cluster: Cluster
 
     @abstractmethod
     def split(
@@ -86,7 +91,7 @@ class OnCluster(Base):
     @property
     def workers(self) -> int:
         """See `Engine`."""
-        return int(self.cluster.slots())
+        return self.cluster.slots()
 
     @property
     def spread(self) -> bool:

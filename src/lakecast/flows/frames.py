@@ -46,15 +46,15 @@ def write_frame(context: Context, name: str, frame: Any, mode: Mode = "replace")
         )
     table = context.lake.table(name)
     found = context.engine.write(frame, partial(_stage, table=table))
-    schema = _common(found, name)
+    schema, fingerprint = _common(found, name), uuid.uuid4().hex
     table.commit(
         add=[file for file, _ in found if file.rows],
         remove="all" if mode == "replace" and table.exists() else (),
         schema=schema,
-        fingerprint=uuid.uuid4().hex,
+        fingerprint=fingerprint,
     )
     version = table.version()
-    _record(context, name, version)
+    _record(context, name, version, fingerprint)
     return version
 
 
@@ -83,7 +83,7 @@ def _common(found: list[tuple[StagedFile, pa.Schema]], name: str) -> pa.Schema:
     return schemas[0]
 
 
-def _record(context: Context, name: str, version: int) -> None:
+def _record(context: Context, name: str, version: int, fingerprint: str) -> None:
     """A run that says which version was written, beside which versions of the others."""
     from lakecast.registry.tracking import RunLog, TrainingLog, open_tracking
 
@@ -92,7 +92,7 @@ def _record(context: Context, name: str, version: int) -> None:
     tags = {f"lakecast.table.{one}": str(value) for one, value in versions.items()}
     run = RunLog(name=f"write {name}", params={"table": name, "version": version}, tags=tags)
     tracking = open_tracking(context.settings.tracking_uri, context.spec.name)
-    tracking.log(TrainingLog(fingerprint=f"{name}@{version}", run=run))
+    tracking.log(TrainingLog(fingerprint=fingerprint, run=run))
 
 
 def _others(context: Context) -> list[str]:

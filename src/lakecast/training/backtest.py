@@ -84,7 +84,7 @@ class Bench(Protocol):
         ...
 
 
-class Ground(Bench, Protocol):
+class ScreeningBench(Bench, Protocol):
     """A bench that a panel is screened on, or a sample of it."""
 
     @property

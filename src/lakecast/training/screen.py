@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lakecast.core.folds import Fold
     from lakecast.logs import Progress
-    from lakecast.training.backtest import Candidate, Forecasts, Ground, Hooks
+    from lakecast.training.backtest import Candidate, Forecasts, Hooks, ScreeningBench
     from lakecast.training.candidates import Lineup
     from lakecast.training.hierarchy import Tree
 
@@ -68,7 +68,7 @@ class Screened:
 
 
 def screen(
-    bench: Ground,
+    bench: ScreeningBench,
     tried: Lineup,
     fold: Fold,
     hooks: Hooks,
@@ -128,7 +128,7 @@ class _Tried:
 class _Stage:
     """Where it is tried: the panel itself, or a sample of its series."""
 
-    bench: Ground
+    bench: ScreeningBench
     fold: Fold
     hooks: Hooks
     sampled: bool
@@ -136,7 +136,9 @@ class _Stage:
     tree: Tree | None
 
     @classmethod
-    def on(cls, bench: Ground, fold: Fold, hooks: Hooks, series: pl.DataFrame | None) -> _Stage:
+    def on(
+        cls, bench: ScreeningBench, fold: Fold, hooks: Hooks, series: pl.DataFrame | None
+    ) -> _Stage:
         """The stage of a panel, which is sampled where it is large."""
         spec, whole = bench.spec, bench.panel
         most = max(MOST, whole.info.rows // SHARE)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ground:
+class Workplace:
     """What a worker makes its bench from; it can be pickled.
 
     `most` are the rows of the sample that is worked on (None: the whole panel), `budget` the bytes
@@ -46,45 +46,45 @@ class SpreadBench:
     """`training.backtest.Bench` on an engine's workers."""
 
     engine: MapBlocks
-    ground: Ground
+    place: Workplace
     candidates: Mapping[str, Candidate] = field(default_factory=dict)
 
     @property
     def spec(self) -> Spec:
         """What is trained."""
-        return self.ground.spec
+        return self.place.spec
 
     @property
     def panel(self) -> PanelData:
         """The panel as it lies in the lake."""
-        return self.ground.panel
+        return self.place.panel
 
     def on_sample(self, panel: PanelData, most: int) -> SpreadBench:
         """On a sample of the panel of about so many rows; each worker draws the same one."""
         del panel
-        return replace(self, ground=replace(self.ground, most=most, key=uuid.uuid4().hex))
+        return replace(self, place=replace(self.place, most=most, key=uuid.uuid4().hex))
 
     def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
         """In the order asked, side by side."""
-        work = partial(_forecast, ground=self.ground, candidates=self.candidates)
+        work = partial(_forecast, place=self.place, candidates=self.candidates)
         return self.engine.map(work, asked, title="fits")
 
 
 _HELD: dict[str, benches.FittingBench] = {}
-"""The bench of this process, by the key of its ground; one at a time."""
+"""The bench of this process, by the key of its place; one at a time."""
 
 
-def _forecast(asked: Asked, *, ground: Ground, candidates: Mapping[str, Candidate]) -> Forecasts:
-    if ground.key not in _HELD:
+def _forecast(asked: Asked, *, place: Workplace, candidates: Mapping[str, Candidate]) -> Forecasts:
+    if place.key not in _HELD:
         _HELD.clear()
-        _HELD[ground.key] = _bench(ground)
-    return replace(_HELD[ground.key], candidates=candidates).forecast(*asked)
+        _HELD[place.key] = _bench(place)
+    return replace(_HELD[place.key], candidates=candidates).forecast(*asked)
 
 
-def _bench(ground: Ground) -> benches.FittingBench:
-    floor = benches.workbench(ground.panel, ground.splits, budget=ground.budget)
-    bench = benches.FittingBench(floor, ground.spec, ground.splits, {})
-    if ground.most is None:
+def _bench(place: Workplace) -> benches.FittingBench:
+    floor = benches.workbench(place.panel, place.splits, budget=place.budget)
+    bench = benches.FittingBench(floor, place.spec, place.splits, {})
+    if place.most is None:
         return bench
-    drawn = sample(ground.panel, ground.most, seed=ground.spec.train.seed)
-    return bench.on_sample(drawn, ground.most)
+    drawn = sample(place.panel, place.most, seed=place.spec.train.seed)
+    return bench.on_sample(drawn, place.most)

@@ -21,7 +21,7 @@ from lakecast.training.candidates import Adopted, adopt, average, compiles, line
 from lakecast.training.composite import Choice
 from lakecast.training.screen import screen
 from lakecast.training.select import select
-from lakecast.training.spread import Ground, SpreadBench
+from lakecast.training.spread import SpreadBench, Workplace
 from lakecast.training.tune.points import join
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ def _bench(job: Job, found: Splits, floor: Workbench) -> benches.FittingBench | 
     """Where candidates are fit: here, or on the engine's workers, who share the memory."""
     if job.engine is None or not job.spread or job.together:
         return benches.FittingBench(floor, job.spec, found, {})
-    ground = Ground(
+    place = Workplace(
         panel=job.panel, spec=job.spec, splits=found, budget=job.memory // job.engine.workers
     )
-    return SpreadBench(job.engine, ground)
+    return SpreadBench(job.engine, place)
 
 
 def decide(job: Job, ran: Ran, tree: Tree | None = None) -> Decision:

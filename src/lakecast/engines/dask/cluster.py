@@ -8,21 +8,14 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from lakecast.engines.base import ONE_CORE
 from lakecast.errors import LakecastError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CONNECT: Final = "10s"
-_ONE_THREAD: Final = {
-    "OMP_NUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
-    "MIMALLOC_PURGE_DELAY": "0",
-    "DASK_LOGGING__DISTRIBUTED": "critical",
-}
-"""A worker has one core: libraries that start a thread a core would fight for it."""
+_WORKER: Final = {**ONE_CORE, "DASK_LOGGING__DISTRIBUTED": "critical"}
 
 
 @dataclass(slots=True)
@@ -111,7 +104,7 @@ class DaskCluster:
             dashboard_address="127.0.0.1:0",
             memory_limit=self.memory // self.workers if self.memory else "auto",
             silence_logs="CRITICAL",
-            env=_ONE_THREAD,
+            env=_WORKER,
         )
         return self._held.cluster
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lakecast.engines.dask.map import cancel
 from lakecast.engines.order import in_order
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ def split_pieces(
         found, names = both
         return {part: client.submit(_part, found, part, pure=False) for part in cluster.take(names)}
 
-    def cancel(both: tuple[Any, Any]) -> None:
+    def give_up(both: tuple[Any, Any]) -> None:
         client.cancel(list(both))
 
-    yield from in_order(pieces, submit, take, cancel, 2 * cluster.slots())
+    yield from in_order(pieces, submit, take, give_up, 2 * cluster.slots())
 
 
 def build_buckets(
@@ -58,9 +59,6 @@ def build_buckets(
         number, parts = bucket
         tables = [[share[part] for share in shares if part in share] for part in parts]
         return client.submit(_build, held, number, tables, pure=False)
-
-    def cancel(future: Any) -> None:
-        future.cancel()
 
     yield from in_order(buckets.items(), submit, cluster.take, cancel, 2 * cluster.slots())
 

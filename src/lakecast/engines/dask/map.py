@@ -18,7 +18,7 @@ R = TypeVar("R")
 def map_pieces(cluster: DaskCluster, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
     """Results in the order of the pieces; see `in_order`."""
     submit = task_of(cluster, work)
-    yield from in_order(pieces, submit, cluster.take, _cancel, 2 * cluster.slots())
+    yield from in_order(pieces, submit, cluster.take, cancel, 2 * cluster.slots())
 
 
 def task_of(cluster: DaskCluster, work: Callable[[T], R]) -> Callable[[T], Any]:
@@ -35,5 +35,6 @@ def _call(work: Callable[[T], R], piece: T) -> R:
     return work(piece)
 
 
-def _cancel(future: Any) -> None:
+def cancel(future: Any) -> None:
+    """Give it up."""
     future.cancel()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lakecast.engines.base import ONE_CORE
 from lakecast.errors import LakecastError, Unreachable
 
 if TYPE_CHECKING:
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 _CONNECT: Final = 5.0  # seconds
 _STORE: Final = (100_000_000, 4_000_000_000)
 """Least and most bytes of a local cluster's object store; beyond it Ray spills to disk."""
-_ONE_THREAD: Final = {
-    "POLARS_MAX_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
-    "MIMALLOC_PURGE_DELAY": "0",
-}
-"""A worker has one core: libraries that start a thread a core would fight for it."""
-
-
 _THREAD: Final = ThreadPoolExecutor(1, thread_name_prefix="lakecast-ray")
 
 
@@ -96,7 +88,7 @@ class RayCluster:
     def _options(self) -> dict[str, Any]:
         quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": False}
         given = {**self.runtime_env}
-        env = {**_ONE_THREAD, **given.pop("env_vars", {})}
+        env = {**ONE_CORE, **given.pop("env_vars", {})}
         if self.address:
             given.setdefault("py_modules", [str(Path(__file__).parents[2])])
             return {"address": self.address, "runtime_env": {**given, "env_vars": env}, **quiet}

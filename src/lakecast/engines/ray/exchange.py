@@ -6,7 +6,6 @@ again from its piece alone. Tables never pass through the driver.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakecast.engines.order import in_order, parts_of
@@ -85,4 +84,4 @@ def _build(
 def _tables(refs: Refs) -> Iterator[Any]:
     import ray
 
-    return chain(table for table in ray.get(refs) if table is not None)
+    return (table for table in ray.get(refs) if table is not None)

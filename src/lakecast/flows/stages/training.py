@@ -295,13 +295,14 @@ def shares(panel: LakePanel, parts: int) -> tuple[Segment, ...]:
     """The parts of the series that models are fit on, as a segment; none of a single part."""
     import numpy as np
 
+    from lakecast.core.block import share_of
     from lakecast.training.leaderboard import PARTS, Segment
 
     if parts == 1:
         return ()
     codes = np.arange(int(panel.series["series_code"].max()) + 1, dtype=np.int32)  # type: ignore[arg-type]
     values = tuple(str(index + 1) for index in range(parts))
-    return (Segment(name=PARTS, values=values, of=codes % parts),)
+    return (Segment(name=PARTS, values=values, of=share_of(codes, parts)),)
 
 
 def cutoff_text(info: PanelInfo) -> str:
