@@ -1,6 +1,6 @@
 """The same project on local threads, Ray and Dask, with one and two workers: time and results.
 
-    python -m benchmarks.engines [--files FOLDER] [--store CA_1] [--rounds 3]
+    python -m benchmarks.engines [--files FOLDER] [--store CA_1] [--rounds 5]
 
 Projects: the demo, and with the competition's files one store of M5 without its levels. Each run is
 a process of its own on a fresh lake: first the cluster is started and its workers have imported
@@ -20,10 +20,9 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
-from benchmarks.harness import emit, together, versions
+from benchmarks.harness import Ratios, emit, together, versions
 
 ENGINES: Final = ("local", "ray", "dask")
 WORKERS: Final = (1, 2)
@@ -52,7 +51,8 @@ def main(argv: list[str] | None = None) -> None:
         one["met"] for cases in found.values() for case, one in cases.items() if "local" not in case
     ]
     emit(
-        "engines", together(*verdicts), projects=found, most=MOST, threads="as many as workers",
+        "engines", together(*verdicts) if asked.files else None, projects=found, most=MOST,
+        threads="as many as workers",
         versions=versions("lakecast", "ray", "dask", "distributed", "lightgbm", "polars"),
         data="the demo" + (f", M5's store {asked.store}" if asked.files else ""),
         included="ingest to report on a fresh lake; not: starting the cluster, imports",
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__)
     parser.add_argument("--files", type=Path, help="folder with the files of the M5 competition")
     parser.add_argument("--store", default="CA_1", help="the store of M5 that is run")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", help="where the scratch folder is made")
     parser.add_argument("--small", action="store_true", help="one round")
     parser.add_argument("--child", choices=ENGINES, help=argparse.SUPPRESS)
@@ -109,13 +109,13 @@ def _project(source: Path, scratch: Path, rounds: int) -> dict[str, Any]:
 
 
 def _figures(case: str, runs: Runs) -> dict[str, Any]:
+    """A case beside local threads with as many workers: `overhead` is its seconds over theirs."""
     local = runs[f"local-{case.rpartition('-')[2]}"]
-    ratios = [mine["seconds"] / its["seconds"] for mine, its in zip(runs[case], local, strict=True)]
+    ratios = Ratios(*(tuple(told["seconds"] for told in some) for some in (runs[case], local)))
     return {
-        "met": median(ratios) <= MOST,
-        "overhead": round(median(ratios), 3),
-        "ratios": [round(ratio, 3) for ratio in ratios],
-        "seconds": [told["seconds"] for told in runs[case]],
+        "met": ratios.met(1 / MOST),
+        "overhead": round(1 / ratios.median, 3),
+        **ratios.figures(),
         "start_up_s": [told["start_up_s"] for told in runs[case]],
     }
 

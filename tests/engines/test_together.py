@@ -56,6 +56,15 @@ def values(forecaster: Forecaster, panel: LakePanel) -> np.ndarray:
     return bench.forecast(forecaster, panel.info.cutoff, 7).values
 
 
+@pytest.fixture
+def unbroken(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No fit began again: with one worker less it would be the model of one machine."""
+    yield
+    said = [record.getMessage() for record in caplog.get_records("call")]
+    assert [one for one in said if "begins again" in one] == []
+
+
+@pytest.mark.usefixtures("unbroken")
 @pytest.mark.parametrize("scaled", [True, False])
 def test_the_model_is_that_of_one_machine(project: Project, scaled: bool) -> None:
     panel = open_panel(project.context.lake)
@@ -69,6 +78,7 @@ def test_the_model_is_that_of_one_machine(project: Project, scaled: bool) -> Non
         assert np.abs(together - alone).mean() <= TOLERANCE * alone.mean()
 
 
+@pytest.mark.usefixtures("unbroken")
 def test_earlier_cutoffs_see_nothing_later(project: Project) -> None:
     panel = open_panel(project.context.lake)
     cutoffs, sketch = (panel.info.cutoff - 14, panel.info.cutoff), recipe(panel)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _APART: Final = {
     "tree_learner": "data",
-    "pre_partition": True,
     "time_out": 10,  # minutes that a worker waits for the others; LightGBM's own are two hours
 }
 T = TypeVar("T")
