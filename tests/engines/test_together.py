@@ -153,3 +153,27 @@ def test_a_fit_that_breaks_begins_again(project: Project, tmp_path: Path) -> Non
     together = values(Workbench(panel, (cutoff,), together=workers).fit(sketch, cutoff), panel)
     assert flag.exists()
     assert np.abs(together - alone).mean() <= TOLERANCE * alone.mean()
+
+
+@pytest.mark.usefixtures("unbroken")
+def test_a_run_together(tmp_path: Path) -> None:
+    """The whole journey: the champion is of the family that one machine chooses."""
+    found = {}
+    for engine, fits in (("local", "apart"), ("ray", "together")):
+        made = write_project(
+            tmp_path / engine, families=("gradient_boosting",),
+            train='strategy = "recursive"\nscaling = "none"\n',
+        )  # fmt: skip
+        flags = {"engine": engine, "workers": "2", "memory": "2GB", "fits": fits}
+        project = Project.open(made, flags=flags)
+        try:
+            project.run()
+        finally:
+            project.close()
+        champion = project.champion
+        assert champion is not None
+        rows = project.table("forecasts").sort("produto", "loja", "data_venda")
+        found[engine] = champion.recipe, rows["forecast"].to_numpy()
+    assert found["ray"][0] == found["local"][0]
+    mine, theirs = found["ray"][1], found["local"][1]
+    assert np.abs(mine - theirs).mean() <= TOLERANCE * theirs.mean()
