@@ -318,10 +318,29 @@ class TestLife:
         time.sleep(0.5)
         assert list(engine.map(square, [3], title="t")) == [9]
 
+    def test_threads_of_this_process_stay_as_they_were_told(self, engine: Engine) -> None:
+        told = {name: value for name, value in os.environ.items() if name.endswith("_THREADS")}
+        engine.close()
+        assert list(engine.map(square, [2], title="t")) == [4]
+        assert told == {n: value for n, value in os.environ.items() if n.endswith("_THREADS")}
+
+    def test_a_worker_has_one_thread(self, engine: Engine) -> None:
+        if engine.spread:
+            assert set(engine.map(blas_threads, range(4), title="t")) == {(1,)}
+
     def test_closed_it_begins_again(self, engine: Engine) -> None:
         assert list(engine.map(square, [2], title="t")) == [4]
         engine.close()
         assert list(engine.map(square, [3], title="t")) == [9]
+
+
+def blas_threads(piece: int) -> tuple[int, ...]:
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    del piece
+    np.eye(2) @ np.eye(2)
+    return tuple({lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"})
 
 
 def pid(piece: int) -> int:

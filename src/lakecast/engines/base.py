@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ONE_CORE: Final = {
-    **LITTLE, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1",
+    **LITTLE, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1",
 }  # fmt: skip
 """Environment of a worker, which has one core: a thread a core would fight for it."""
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from lakecast.models.blas import one_thread
 from lakecast.models.codec import Stored, frozen, write
 from lakecast.models.flat import Flat
 from lakecast.models.scaling import ceiling
@@ -46,9 +47,10 @@ class Ridge:
             return Flat.fit(rows)
         sizes = np.array([column.categories for column in rows.columns], dtype=np.int64)
         chunks = _Chunks(rows, sizes)
-        means = _means(chunks)
-        gram, moment = _gram(chunks, means)
-        weights = _solve(gram, moment, max(self.alpha, _LEAST_ALPHA))
+        with one_thread():
+            means = _means(chunks)
+            gram, moment = _gram(chunks, means)
+            weights = _solve(gram, moment, max(self.alpha, _LEAST_ALPHA))
         return FittedRidge(
             columns=tuple(column.name for column in rows.columns),
             sizes=frozen(sizes),

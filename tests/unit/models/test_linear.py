@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from tests.unit.models.rowsets import RowSet, rows
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from lakecast.core.features import Column
 from lakecast.models.flat import Flat
@@ -121,3 +124,34 @@ def test_rows_are_read_twice() -> None:
     held = rows()
     Ridge().fit(held)
     assert held.reads == 2
+
+
+def wide(n: int = 40_000, columns: int = 40) -> RowSet:
+    """Rows of which a product is large enough to be shared between threads."""
+    rng = np.random.default_rng(3)
+    matrix = rng.normal(size=(n, columns)).astype(np.float32)
+    target = (matrix @ rng.normal(size=columns)).astype(np.float32)
+    names = tuple(Column(f"c{index}") for index in range(columns))
+    return RowSet(matrix, target, np.zeros(n, np.int32), names)
+
+
+def test_threads_change_no_bit_and_are_given_back() -> None:
+    with threadpool_limits(1, "blas"):
+        one = Ridge().fit(wide())
+    with threadpool_limits(2, "blas"):
+        two = Ridge().fit(wide())
+        told = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+    assert isinstance(one, FittedRidge)
+    assert isinstance(two, FittedRidge)
+    np.testing.assert_array_equal(one.weights, two.weights)
+    assert told == {2}
+
+
+def test_fits_side_by_side_give_the_threads_back_once() -> None:
+    with threadpool_limits(2, "blas"):
+        with ThreadPoolExecutor(4) as pool:
+            fits = list(pool.map(lambda _: Ridge().fit(wide(5000)), range(8)))
+        told = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+    assert told == {2}
+    assert all(isinstance(fit, FittedRidge) for fit in fits)
+    assert len({fit.weights.tobytes() for fit in fits if isinstance(fit, FittedRidge)}) == 1

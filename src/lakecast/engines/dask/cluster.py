@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,15 @@ _WORKER: Final = {**ONE_CORE, "DASK_LOGGING__DISTRIBUTED": "critical"}
 class _Held:
     client: Any = None
     cluster: Any = None
+    environ: dict[str, str | None] = field(default_factory=dict)
+
+    def restore(self) -> None:
+        """The environment as it was before a local cluster was started."""
+        for name, value in self.environ.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,24 +98,32 @@ class DaskCluster:
                 if part is not None:
                     part.close()
             self._held.client = self._held.cluster = None
+            self._held.restore()  # workers that were started again wrote to it again
 
     @property
     def _place(self) -> str:
         return self.address or "the local Dask cluster"
 
     def _local(self) -> Any:
+        from dask.config import set as configured
         from distributed import LocalCluster
 
-        self._held.cluster = LocalCluster(
-            n_workers=self.workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=self.memory // self.workers if self.memory else "auto",
-            silence_logs="CRITICAL",
-            env=_WORKER,
-        )
+        # What numpy reads when it is loaded has to stand in the environment that a worker is born
+        # with: Dask writes it into this process's own, and would leave it there.
+        born = {name: value for name, value in _WORKER.items() if name.endswith("_THREADS")}
+        self._held.environ = {name: os.environ.get(name) for name in born}
+        with configured({"distributed.nanny.pre-spawn-environ": born}):
+            self._held.cluster = LocalCluster(
+                n_workers=self.workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                memory_limit=self.memory // self.workers if self.memory else "auto",
+                silence_logs="CRITICAL",
+                env=_WORKER,
+            )
+        self._held.restore()
         return self._held.cluster
 
     def _unreachable(self, error: Exception) -> Unreachable:
