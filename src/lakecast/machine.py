@@ -21,10 +21,16 @@ _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _EVERY: Final = 0.1  # seconds between two looks at the children
 _ARENA_MAX: Final = -8  # mallopt(3)
+_MMAP_THRESHOLD: Final = -3
+_TRIM_THRESHOLD: Final = -1
 _PER_HEAP: Final = 4  # threads
+_APART: Final = 4_000_000
+_KEPT: Final = 64_000_000
 LITTLE: Final = {
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",  # jemalloc, which Polars brings
     "MIMALLOC_PURGE_DELAY": "0",  # mimalloc, which PyArrow brings
+    "MALLOC_MMAP_THRESHOLD_": str(_APART),  # glibc, which NumPy and LightGBM use: see `few_heaps`
+    "MALLOC_TRIM_THRESHOLD_": str(_KEPT),
 }
 """What tells allocators to return memory at once, by the variable that each reads."""
 _RESET_PEAK: Final = "5"  # proc(5), /proc/pid/clear_refs
@@ -87,7 +93,8 @@ def trim() -> None:
 def keep_little() -> None:
     """Let Polars and PyArrow return memory as soon as it is free, instead of later or never.
 
-    Their allocators read this when they are first imported; a setting of the user's wins.
+    Their allocators read this when they are first imported, glibc when a process begins: this
+    one's children. A setting of the user's wins.
     """
     for name, value in LITTLE.items():
         os.environ.setdefault(name, value)
@@ -96,9 +103,15 @@ def keep_little() -> None:
 def few_heaps(threads: int) -> None:
     """Let threads share C heaps, four each. Glibc gives every thread one of its own, and each keeps
     up to 64 MB of what its thread has freed: half a gigabyte behind a training of direct models.
+
+    Arrays of more than four megabytes are mapped apart, so that freeing one returns it. Left to
+    itself glibc raises that to 32 MB as it sees larger ones freed, and then they leave holes: the
+    longer a stage ran, the more it held.
     """
     if tell := getattr(ctypes.CDLL(None), "mallopt", None):
         tell(_ARENA_MAX, max(1, threads // _PER_HEAP))
+        tell(_MMAP_THRESHOLD, _APART)
+        tell(_TRIM_THRESHOLD, _KEPT)
 
 
 class Peak:

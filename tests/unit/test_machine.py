@@ -151,6 +151,39 @@ print(sum("00:00 0" in line and "rw-p" in line for line in heaps))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_large_arrays_leave_no_holes() -> None:
+    """Having seen a larger one freed, glibc would put them on its heap, held by the last one."""
+    code = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from lakecast.machine import few_heaps
+
+def resident():
+    return int(re.search(r"VmRSS:\\s*([0-9]+)", Path("/proc/self/status").read_text())[1]) * 1000
+
+if sys.argv[1] == "apart":
+    few_heaps(2)
+larger = np.ones(3_500_000)
+del larger
+held = [np.ones(1_000_000) for _ in range(30)]
+full = resident()
+last = held[-1]
+del held
+print((full - resident()) // 1_000_000, last.size)
+"""
+
+    def returned(how: str) -> int:
+        argv = [sys.executable, "-c", code, how]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+        done = subprocess.run(argv, env=env, check=True, capture_output=True, text=True, timeout=60)
+        return int(done.stdout.split()[0])
+
+    assert returned("left alone") < 50
+    assert returned("apart") > 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
 def test_polars_returns_what_is_free() -> None:
     code = """
 import re

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,12 +16,14 @@ from lakecast.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
     from lakecast.logs import Progresses
 
 ZONE: Final = "America/New_York"
 FIRST_WEEK: Final = date(2016, 12, 26)  # Monday of week 1; weeks turn at local midnight
 KEPT_BACK: Final = 28
+_PASSING: Final = 1_000_000
 LAST_DAY: Final = date(2017, 12, 31)
 HELD_BACK: Final = "held_back/transactions.parquet"
 
@@ -140,21 +143,33 @@ def _products(data: Path, path: Path) -> None:
 
 
 def _promotions(data: Path, path: Path) -> None:
-    import polars as pl
+    """All 21 million of them lie in one row group: they pass by a million at a time."""
+    import pyarrow.parquet as pq
 
     if path.exists():
         return
+    with pq.ParquetFile(data / "promotions.parquet") as file:
+        pieces = map(_promoted, file.iter_batches(batch_size=_PASSING))
+        first = next(pieces)
+        part = path.with_suffix(".part")
+        with pq.ParquetWriter(part, first.schema, compression="zstd") as writer:
+            for piece in chain([first], pieces):
+                writer.write_table(piece)
+    part.rename(path)
+
+
+def _promoted(batch: pa.RecordBatch) -> pa.Table:
+    import polars as pl
+
     start = pl.lit(FIRST_WEEK) + pl.duration(days=7) * (pl.col("week") - 1)
-    rows = pl.scan_parquet(data / "promotions.parquet").select(
+    rows = pl.DataFrame(batch).select(
         "product_id",
         "store_id",
         pl.col("display_location").replace({"0": None}).alias("display"),
         pl.col("mailer_location").replace({"0": None}).alias("mailer"),
         start.cast(pl.Date).alias("week_start"),
     )
-    part = path.with_suffix(".part")
-    rows.sink_parquet(part)
-    part.rename(path)
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _save(rows: pl.DataFrame, path: Path) -> None:

@@ -1,8 +1,8 @@
 """The panel's tables: `panel`, `series`, `future` and `findings`, written a bucket at a time.
 
 `panel`, `series` and `future` are partitioned by `bucket`, one file a bucket, sorted by
-(`series_code`, time). Row groups of `panel` hold whole series, about a million rows each, so a row
-group is a block. What a reader must know beyond the columns rides in the metadata of `panel`'s
+(`series_code`, time). Row groups of `panel` hold whole series, about half a million rows each, so a
+row group is a block. What a reader must know beyond the columns rides in the metadata of `panel`'s
 last commit; the number of buckets is a property of the table and stays what it was at creation.
 """
 
@@ -32,7 +32,7 @@ SERIES: Final = "series"
 FUTURE: Final = "future"
 FINDINGS: Final = "findings"
 ABOUT: Final = "lakecast.panel"
-BLOCK_ROWS: Final = 1_000_000
+BLOCK_ROWS: Final = 500_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,9 +1,9 @@
 """The stage `panel`: sales and covariates in the lake become the panel, bucket by bucket.
 
 Three passes. The *survey* reads what must be known of all rows (periods, series, texts). The
-*exchange* brings the rows of each part of a bucket together, aggregated: about a million rows of
-neighbouring series. Buckets are then built and written part after part, so memory is bounded by one
-part a worker, however large the panel; one commit a table puts them in place.
+*exchange* brings the rows of each part of a bucket together, aggregated: about half a million rows
+of neighbouring series. Buckets are then built and written part after part, so memory is bounded by
+one part a worker, however large the panel; one commit a table puts them in place.
 """
 
 from __future__ import annotations
