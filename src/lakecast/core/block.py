@@ -209,6 +209,11 @@ class Parted(PanelData, Protocol):
         """Their numbers, in the order of the blocks."""
         ...
 
+    @property
+    def first(self) -> int | None:
+        """The period in which the earliest series of the whole begins; None of no series."""
+        ...
+
     def part(self, parts: Sequence[int]) -> PanelData:
         """The blocks of some parts alone; its info is the whole panel's."""
         ...
@@ -246,6 +251,11 @@ class _InParts:
     def parts(self) -> tuple[int, ...]:
         """The whole panel's; none where it does not lie in parts."""
         return self.whole.parts if isinstance(self.whole, Parted) else ()
+
+    @property
+    def first(self) -> int | None:
+        """The whole panel's; None where it does not lie in parts."""
+        return self.whole.first if isinstance(self.whole, Parted) else None
 
     def part(self, parts: Sequence[int]) -> PanelData:
         """The same of some parts of the whole."""

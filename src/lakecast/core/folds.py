@@ -77,7 +77,17 @@ class Basis:
 
 def basis(blocks: Iterable[Block], cutoff: int, season: int) -> Basis:
     """The basis of all series that had begun by the cutoff; blocks are read one at a time."""
-    return _basis([_part(block, cutoff, season) for block in blocks], season)
+    return _basis(measured(blocks, cutoff, season), season)
+
+
+def measured(blocks: Iterable[Block], cutoff: int, season: int) -> list[Measured]:
+    """What a basis takes of each block; small, so that workers may send it."""
+    return [_measured(block, cutoff, season) for block in blocks]
+
+
+def norm_of(parts: Sequence[Measured], season: int) -> Norm:
+    """The norm of all series of the blocks, in panel order."""
+    return classes.norm(_joined([part.tail for part in parts]), season)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +103,43 @@ class Shape:
     weight: Weight = "equal"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a fold takes of one block; small, so that workers may send it."""
+
+    part: Measured
+    actual: NDArray[np.float64]  # [S, H]
+    sold: NDArray[np.float64]  # [S]; empty where all series weigh alike
+
+
 def fold(blocks: Iterable[Block], window: Window, shape: Shape) -> Fold:
     """The fold of a window; blocks are read one at a time."""
-    parts: list[_Part] = []
-    ahead: list[NDArray[np.float64]] = []
-    heavy: list[NDArray[np.float64]] = []
-    for block in blocks:
-        parts.append(_part(block, window.cutoff, shape.season))
-        ahead.append(actuals(block, window.cutoff, shape.horizon).astype(np.float64))
-        heavy.append(_sold(block, window.cutoff, shape))
-    base = _basis(parts, shape.season)
+    return fold_of([seen(block, window, shape) for block in blocks], window, shape)
+
+
+def seen(block: Block, window: Window, shape: Shape) -> Seen:
+    """Of the series of a block that had begun by the window's cutoff."""
+    return Seen(
+        part=_measured(block, window.cutoff, shape.season),
+        actual=actuals(block, window.cutoff, shape.horizon).astype(np.float64),
+        sold=_sold(block, window.cutoff, shape),
+    )
+
+
+def fold_of(every: Sequence[Seen], window: Window, shape: Shape) -> Fold:
+    """The fold of what was seen of all blocks, in panel order."""
+    base = _basis([one.part for one in every], shape.season)
+    equal = shape.weight == "equal"
     return Fold(
         window=window,
         gap=shape.gap,
         codes=base.codes,
-        actual=np.concatenate(ahead),
+        actual=np.concatenate([one.actual for one in every]),
         classes=base.classes,
         zero_median=base.zero_median,
         scales=base.scales,
         spread=base.spread,
-        weight=None if shape.weight == "equal" else normal(np.concatenate(heavy)),
+        weight=None if equal else normal(np.concatenate([one.sold for one in every])),
     )
 
 
@@ -141,7 +168,7 @@ def _sold(block: Block, cutoff: int, shape: Shape) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Measured:
     """What a basis takes of one block."""
 
     codes: NDArray[np.int32]
@@ -149,13 +176,13 @@ class _Part:
     scales: metrics.Scales
 
 
-def _part(block: Block, cutoff: int, season: int) -> _Part:
+def _measured(block: Block, cutoff: int, season: int) -> Measured:
     cut = block.until(cutoff)
     tail = classes.tail(cut, classes.DEPTH * season)
-    return _Part(cut.codes, tail, metrics.scales(cut, season))
+    return Measured(cut.codes, tail, metrics.scales(cut, season))
 
 
-def _basis(parts: Sequence[_Part], season: int) -> Basis:
+def _basis(parts: Sequence[Measured], season: int) -> Basis:
     tail = _joined([part.tail for part in parts])
     kinds, norm = classes.classify(tail, season), classes.norm(tail, season)
     return Basis(

@@ -44,7 +44,7 @@ class LakePanel:
     vocabularies: Mapping[str, tuple[str, ...]]
 
     def blocks(self) -> Iterator[Block]:
-        """Blocks of at most about a million rows, by bucket, then code; read one at a time."""
+        """Blocks of at most about half a million rows, by bucket, then code; read one at a time."""
         names = [CODE, self.info.columns.target, *self.info.covariates]
         for _, path in sorted(self.files.items()):
             for table in _row_groups(self.store, path, names):
@@ -62,6 +62,11 @@ class LakePanel:
     def parts(self) -> tuple[int, ...]:
         """The buckets that have rows."""
         return tuple(sorted(self.files))
+
+    @property
+    def first(self) -> int | None:
+        """The period in which the earliest series begins; None of no series."""
+        return int(self.fixed.first.min()) if self.fixed.first.size else None
 
     def part(self, parts: Sequence[int]) -> LakePanel:
         """Some buckets alone; info and series are the whole panel's."""

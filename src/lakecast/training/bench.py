@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
 from lakecast.core import folds
+from lakecast.core.block import Parted
 from lakecast.core.splits import Span, horizon_groups, windows
 from lakecast.errors import DataRefused
 from lakecast.models import sizes
@@ -15,6 +17,7 @@ from lakecast.models.byclass import ByClass
 from lakecast.models.workbench import BUDGET, Workbench
 from lakecast.training.backtest import Forecasts
 from lakecast.training.candidates import recipe
+from lakecast.training.parts import by_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +25,25 @@ if TYPE_CHECKING:
     from lakecast.core.block import PanelData, PanelInfo
     from lakecast.core.folds import Fold
     from lakecast.core.splits import Splits, Window
+    from lakecast.engines.protocol import MapBlocks
     from lakecast.models.protocol import Forecaster
     from lakecast.models.together import Workers
     from lakecast.spec.model import Spec
     from lakecast.training.backtest import Asked, Candidate
     from lakecast.training.composite import Choice
+
+
+class FinalBench(Protocol):
+    """A bench that fits on all data."""
+
+    @property
+    def panel(self) -> PanelData:
+        """What is fit on."""
+        ...
+
+    def whole(self, names: Sequence[str]) -> Iterator[Forecaster]:
+        """Candidates by name, fit at the panel's cutoff; in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +84,28 @@ class FittingBench:
         answer = self.workbench.forecast(fitted, window.cutoff, self.spec.forecast.horizon)
         return Forecasts(values=answer.values, source=answer.source)
 
-    def final(self, choice: Choice) -> Forecaster:
-        """The choice's members fit at the panel's cutoff, each class with its own."""
-        info = self.workbench.panel.info
-        start = self.splits.start(info.cutoff)
-        members = {
-            name: self.workbench.fit(
-                recipe(self.candidates[name], self.spec, self.candidates), info.cutoff, start
-            )
-            for name in choice.members
-        }
-        if len(members) == 1:
-            return next(iter(members.values()))
-        return ByClass(members=members, by_class=dict(choice.by_class), season=info.season)
+    def release(self) -> None:
+        """Let go of what can be made again."""
+        self.workbench.release()
+
+    def whole(self, names: Sequence[str]) -> Iterator[Forecaster]:
+        """See `FinalBench`; one after the other."""
+        return map(self.fitted, names)
+
+    def fitted(self, name: str) -> Forecaster:
+        """One of them."""
+        cutoff = self.workbench.panel.info.cutoff
+        sketch = recipe(self.candidates[name], self.spec, self.candidates)
+        return self.workbench.fit(sketch, cutoff, self.splits.start(cutoff))
+
+
+def final(bench: FinalBench, choice: Choice) -> Forecaster:
+    """The choice's members fit at the panel's cutoff, each class with its own."""
+    members = dict(zip(choice.members, bench.whole(choice.members), strict=True))
+    if len(members) == 1:
+        return next(iter(members.values()))
+    season = bench.panel.info.season
+    return ByClass(members=members, by_class=dict(choice.by_class), season=season)
 
 
 def splits(panel: PanelData, spec: Spec) -> Splits:
@@ -87,15 +113,20 @@ def splits(panel: PanelData, spec: Spec) -> Splits:
 
     A window needs the horizon and two seasons before its cutoff, so that direct models have rows.
     """
-    info = panel.info
-    first = min(
-        (int(block.first.min()) for block in panel.blocks() if block.codes.size), default=None
-    )
+    info, first = panel.info, _first(panel)
     if first is None:
         raise DataRefused(
             "the panel has no series", where="panel", cure="see the findings of `lakecast panel`"
         )
     return splits_from(first, info, spec)
+
+
+def _first(panel: PanelData) -> int | None:
+    """The period in which the earliest series begins; a panel that does not know it is read."""
+    if isinstance(panel, Parted) and panel.first is not None:
+        return panel.first
+    begun = (int(block.first.min()) for block in panel.blocks() if block.codes.size)
+    return min(begun, default=None)
 
 
 def splits_from(first: int, info: PanelInfo, spec: Spec) -> Splits:
@@ -107,12 +138,29 @@ def splits_from(first: int, info: PanelInfo, spec: Spec) -> Splits:
     )
 
 
-def make_folds(panel: PanelData, spec: Spec, found: Splits) -> tuple[Fold, ...]:
-    """The folds of the windows; the panel is read once a window."""
+def make_folds(
+    panel: PanelData, spec: Spec, found: Splits, engine: MapBlocks | None = None
+) -> tuple[Fold, ...]:
+    """The folds of the windows; the panel is read once, by the engine's workers where given."""
     shape = folds.Shape(
         spec.forecast.horizon, panel.info.season, spec.backtest.gap, spec.gate.weight
     )
-    return tuple(folds.fold(panel.blocks(), window, shape) for window in found.windows)
+    work = partial(_seen, windows=found.windows, shape=shape)
+    seen = [block for part in by_parts(engine, panel, work, title="folds") for block in part]
+    return tuple(
+        folds.fold_of([block[i] for block in seen], window, shape)
+        for i, window in enumerate(found.windows)
+    )
+
+
+def _seen(panel: PanelData, *, windows: Sequence[Window], shape: folds.Shape) -> list[_Seen]:
+    """Of each block, what the fold of each window takes of it."""
+    return [
+        tuple(folds.seen(block, window, shape) for window in windows) for block in panel.blocks()
+    ]
+
+
+_Seen = tuple[folds.Seen, ...]
 
 
 def groups(panel: PanelData, spec: Spec) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lakecast.core import folds
@@ -10,12 +12,18 @@ from lakecast.errors import LakecastError
 from lakecast.models.bundle import Predictor, Terms, known_future, needed
 from lakecast.models.reach import limit
 from lakecast.models.standing import Standing, future_of, series_of
-from lakecast.training.bench import FittingBench
+from lakecast.training.bench import final
 from lakecast.training.calibration import calibrate
 from lakecast.training.candidates import describe
+from lakecast.training.parts import by_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lakecast.core.block import PanelData
+    from lakecast.core.classes import Norm
+    from lakecast.core.features import FeaturePlan
+    from lakecast.engines.protocol import MapBlocks
     from lakecast.models.levels import Levels
     from lakecast.models.protocol import Forecaster
     from lakecast.training.select import Decision
@@ -38,13 +46,12 @@ def finish(
         )  # fmt: skip
     spec, panel = job.spec, job.panel
     candidates = {one.name: one for one in decision.backtest.candidates}
-    forecaster = FittingBench(ran.workbench, spec, ran.splits, candidates).final(decision.choice)
-    base = folds.basis(panel.blocks(), panel.info.cutoff, panel.info.season)
-    state = state_of(panel, forecaster, levels)
+    forecaster = final(replace(ran.bench, candidates=candidates), decision.choice)
+    state = state_of(panel, forecaster, levels, job.engine)
     return Predictor(
         forecaster=forecaster,
         calibration=calibrate(decision.backtest, decision.champion, spec.forecast.levels),
-        norm=base.norm,
+        norm=_norm(panel, job.engine),
         info=panel.info,
         terms=Terms(
             horizon=spec.forecast.horizon,
@@ -63,13 +70,30 @@ def finish(
     )
 
 
-def state_of(panel: PanelData, forecaster: Forecaster, levels: Levels | None = None) -> State:
+def state_of(
+    panel: PanelData,
+    forecaster: Forecaster,
+    levels: Levels | None = None,
+    engine: MapBlocks | None = None,
+) -> State:
     """Where every series of the panel stands at its cutoff, in the order of the panel."""
-    info = panel.info
-    memory = needed(forecaster, info, levels)
-    return State.merge(
-        [
-            state_at(block, info.cutoff, memory=memory, plans=forecaster.plans)
-            for block in panel.blocks()
-        ]
-    )
+    memory = needed(forecaster, panel.info, levels)
+    work = partial(_states, memory=memory, plans=forecaster.plans)
+    every = by_parts(engine, panel, work, title="states")
+    return State.merge([state for states in every for state in states])
+
+
+def _states(panel: PanelData, *, memory: int, plans: Sequence[FeaturePlan]) -> list[State]:
+    cutoff = panel.info.cutoff
+    return [state_at(block, cutoff, memory=memory, plans=plans) for block in panel.blocks()]
+
+
+def _norm(panel: PanelData, engine: MapBlocks | None) -> Norm:
+    season = panel.info.season
+    work = partial(_basis, season=season)
+    every = by_parts(engine, panel, work, title="scales")
+    return folds.norm_of([part for parts in every for part in parts], season)
+
+
+def _basis(panel: PanelData, *, season: int) -> list[folds.Measured]:
+    return folds.measured(panel.blocks(), panel.info.cutoff, season)

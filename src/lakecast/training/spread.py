@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lakecast.core.block import sample
+from lakecast.machine import give_back
 from lakecast.training import bench as benches
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lakecast.core.block import PanelData
     from lakecast.core.splits import Splits
     from lakecast.engines.protocol import MapBlocks
+    from lakecast.models.protocol import Forecaster
     from lakecast.spec.model import Spec
     from lakecast.training.backtest import Asked, Candidate, Forecasts
 
@@ -69,16 +71,39 @@ class SpreadBench:
         work = partial(_forecast, place=self.place, candidates=self.candidates)
         return self.engine.map(work, asked, title="fits")
 
+    def release(self) -> None:
+        """Nothing is held here; workers keep their sets for the final fit."""
+
+    def whole(self, names: Sequence[str]) -> Iterator[Forecaster]:
+        """See `bench.FinalBench`; side by side."""
+        work = partial(_whole, place=self.place, candidates=self.candidates)
+        return self.engine.map(work, names, title="final fits")
+
 
 _HELD: dict[str, benches.FittingBench] = {}
 """The bench of this process, by the key of its place; one at a time."""
 
 
-def _forecast(asked: Asked, *, place: Workplace, candidates: Mapping[str, Candidate]) -> Forecasts:
-    if place.key not in _HELD:
+def let_go() -> None:
+    """Let go of the bench of this process, which is made again where it is asked for."""
+    if _HELD:
         _HELD.clear()
+        give_back()
+
+
+def _forecast(asked: Asked, *, place: Workplace, candidates: Mapping[str, Candidate]) -> Forecasts:
+    return replace(_held(place), candidates=candidates).forecast(*asked)
+
+
+def _whole(name: str, *, place: Workplace, candidates: Mapping[str, Candidate]) -> Forecaster:
+    return replace(_held(place), candidates=candidates).fitted(name)
+
+
+def _held(place: Workplace) -> benches.FittingBench:
+    if place.key not in _HELD:
+        let_go()
         _HELD[place.key] = _bench(place)
-    return replace(_HELD[place.key], candidates=candidates).forecast(*asked)
+    return _HELD[place.key]
 
 
 def _bench(place: Workplace) -> benches.FittingBench:

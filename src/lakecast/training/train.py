@@ -17,6 +17,7 @@ from lakecast.errors import SpecError
 from lakecast.models.workbench import BUDGET
 from lakecast.training import bench as benches
 from lakecast.training.backtest import Hooks, Seeded, run_backtest
+from lakecast.training.bench import FittingBench
 from lakecast.training.candidates import Adopted, adopt, average, compiles, lineup, parted
 from lakecast.training.composite import Choice
 from lakecast.training.screen import screen
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from lakecast.core.block import PanelData
     from lakecast.core.splits import Splits
     from lakecast.engines.protocol import Engine
-    from lakecast.models.workbench import Workbench
     from lakecast.spec.model import Spec
     from lakecast.training.backtest import Backtest, Candidate
     from lakecast.training.candidates import Lineup
@@ -47,8 +47,9 @@ class Job:
     """What is trained on. `points` were found by tuning.
 
     `series` are the panel's, with `series_code`, id columns and statics, which tell the levels
-    that models are screened by; None: no levels. `threads`, the `memory` that rows may take, in
-    bytes, and the `engine` whose workers fit (None: this process) change no result. Where they fit
+    that models are screened by; None: no levels. `threads`, the `memory` that rows may take of a
+    process that fits, in bytes, and the `engine` whose workers fit (None: this process) change no
+    result. Where they fit
     `together`, each model of all rows is fit by all of them: see `models.together`.
     """
 
@@ -75,7 +76,7 @@ class Ran:
     trials: tuple[Trial, ...]
     incumbent: Choice | None
     splits: Splits
-    workbench: Workbench
+    bench: FittingBench | SpreadBench
     notes: tuple[str, ...]
 
 
@@ -89,13 +90,9 @@ def train(
     """
     hooks = hooks or Hooks()
     found = benches.splits(job.panel, job.spec)
-    held = benches.make_folds(job.panel, job.spec, found)
+    held = benches.make_folds(job.panel, job.spec, found, job.engine)
     tried = join(lineup(job.spec, job.panel.info), job.points, found, job.spec)
-    floor = benches.workbench(
-        job.panel, found, threads=job.threads, budget=job.memory,
-        together=job.engine if job.spread and job.together else None,
-    )  # fmt: skip
-    bench = _bench(job, found, floor)
+    bench = _bench(job, found)
     screened = screen(bench, tried, held[0], hooks, job.series)
     candidates = _candidates(tried, screened.models, job.spec.train.parts)
     adopted, refused = _incumbent(job, champion, candidates)
@@ -108,7 +105,7 @@ def train(
         replace(
             hooks,
             checkpoint=Seeded(hooks.checkpoint, screened.forecasts),
-            fitted=floor.release,
+            fitted=bench.release,
         ),
     )
     return Ran(
@@ -116,19 +113,21 @@ def train(
         trials=screened.trials,
         incumbent=Choice(by_class=adopted.by_class) if adopted.by_class else None,
         splits=found,
-        workbench=floor,
+        bench=bench,
         notes=(*map(str, found.dropped), *tried.notes, *refused),
     )
 
 
-def _bench(job: Job, found: Splits, floor: Workbench) -> benches.FittingBench | SpreadBench:
-    """Where candidates are fit: here, or on the engine's workers, who share the memory."""
-    if job.engine is None or not job.spread or job.together:
-        return benches.FittingBench(floor, job.spec, found, {})
-    place = Workplace(
-        panel=job.panel, spec=job.spec, splits=found, budget=job.memory // job.engine.workers
-    )
-    return SpreadBench(job.engine, place)
+def _bench(job: Job, found: Splits) -> FittingBench | SpreadBench:
+    """Where candidates are fit: here, or on the engine's workers."""
+    if job.engine is not None and job.spread and not job.together:
+        place = Workplace(panel=job.panel, spec=job.spec, splits=found, budget=job.memory)
+        return SpreadBench(job.engine, place)
+    floor = benches.workbench(
+        job.panel, found, threads=job.threads, budget=job.memory,
+        together=job.engine if job.spread else None,
+    )  # fmt: skip
+    return FittingBench(floor, job.spec, found, {})
 
 
 def decide(job: Job, ran: Ran, tree: Tree | None = None) -> Decision:

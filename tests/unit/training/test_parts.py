@@ -14,7 +14,10 @@ from tests.projects import write_project
 
 from lakecast import Project
 from lakecast.core.block import MemoryPanel, Parted, SharePanel, ThinPanel
+from lakecast.engines.local import LocalEngine
 from lakecast.flows.stages.training import last_note
+from lakecast.lake.lake_panel import open_panel
+from lakecast.training import bench as benches
 from lakecast.training.candidates import parted, tabular
 
 if TYPE_CHECKING:
@@ -60,6 +63,22 @@ def test_a_panel_in_memory_does_not_lie_in_parts() -> None:
     assert share.parts == ()
     with pytest.raises(TypeError, match="does not lie in parts"):
         share.part([0])
+
+
+def test_folds_of_a_panel_in_the_lake_are_made_part_by_part(project: Project) -> None:
+    panel, spec = open_panel(project.context.lake), project.context.spec
+    assert len(panel.parts) > 1
+    assert panel.first == min(int(block.first.min()) for block in panel.blocks())
+    held = MemoryPanel.of(panel)
+    found = benches.splits(panel, spec)
+    assert found == benches.splits(held, spec)
+    whole = benches.make_folds(held, spec, found)
+    engine = LocalEngine(workers=2)
+    for one, other in zip(benches.make_folds(panel, spec, found, engine), whole, strict=True):
+        assert one.window == other.window
+        for name in ("codes", "actual", "classes", "zero_median", "spread"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+        np.testing.assert_array_equal(one.scales.squared, other.scales.squared)
 
 
 def test_the_mean_is_that_of_the_members(project: Project) -> None:

@@ -232,12 +232,10 @@ def test_the_average_is_the_mean_of_its_members(ran: Ran) -> None:
 @pytest.mark.parametrize("name", [AVERAGE, "theta", "linear_regression/direct", MODEL])
 def test_what_is_fit_at_the_end_is_what_was_backtested(ran: Ran, name: str) -> None:
     """A champion at the last window's cutoff would have given the window's forecasts."""
-    from lakecast.training.bench import FittingBench
-
     candidates = {one.name: one for one in ran.backtest.candidates}
     window = ran.splits.windows[-1]
-    bench = FittingBench(ran.workbench, JOB.spec, ran.splits, candidates)
-    again = bench.forecast(candidates[name], window)
+    bench = replace(ran.bench, candidates=candidates)
+    (again,) = bench.forecasts([(candidates[name], window)])
     np.testing.assert_allclose(
         again.values, ran.backtest.forecasts[name, window.index].values, rtol=1e-9
     )

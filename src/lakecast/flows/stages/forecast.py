@@ -69,6 +69,9 @@ def _levels(lake: Lake, champion: Promotion) -> bool:
 def _bucket(
     bucket: int, *, lake: Lake, champion: Promotion, panel: LakePanel
 ) -> tuple[StagedFile, pa.Schema]:
+    from lakecast.training.spread import let_go
+
+    let_go()  # what this worker trained with
     return _stage(lake, champion, panel.part([bucket]))
 
 
