@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from traceback import extract_stack
 from typing import Any
 
 import numpy as np
@@ -134,6 +138,10 @@ class BreakingWorkers:
     engine: Any
     flag: str
 
+    @property
+    def workers(self) -> int:
+        return self.engine.workers
+
     def map(self, work: Any, pieces: Sequence[Any], *, title: str) -> Any:
         return self.engine.map(work, pieces, title=title)
 
@@ -152,6 +160,52 @@ def test_a_fit_that_breaks_begins_again(project: Project, tmp_path: Path) -> Non
         return
     together = values(Workbench(panel, (cutoff,), together=workers).fit(sketch, cutoff), panel)
     assert flag.exists()
+    assert np.abs(together - alone).mean() <= TOLERANCE * alone.mean()
+
+
+@dataclass(frozen=True)
+class Ambushed(Breaking):
+    """A job whose first part's worker dies once LightGBM trains in it."""
+
+    def arrays(self, part: int) -> tuple[Any, Any, Any]:
+        if not Path(self.flag).exists():
+            Path(self.flag).touch()
+            Thread(target=_die_in_training, args=(self.flag,), daemon=True).start()
+        return self.inner.arrays(part)
+
+
+def _die_in_training(flag: str) -> None:
+    while True:
+        for frame in sys._current_frames().values():
+            inside = {one.filename.rpartition("lightgbm")[2] for one in extract_stack(frame)}
+            if {"/dask.py", "/basic.py"} <= inside:
+                Path(flag).write_text("while it trained", encoding="utf-8")
+                os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.001)
+
+
+@dataclass(frozen=True)
+class AmbushedWorkers(BreakingWorkers):
+    def fit(self, job: Any) -> str:
+        return self.engine.fit(Ambushed(job, self.flag))
+
+
+def test_a_dask_worker_that_dies_while_all_train(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others would wait for it for ever."""
+    flags = {"engine": "dask", "workers": "2", "memory": "2GB"}
+    project, flag = Project.open(folder, flags=flags), tmp_path / "died"
+    panel = open_panel(project.context.lake)
+    cutoff, sketch = panel.info.cutoff, recipe(panel)
+    alone = values(Workbench(panel, (cutoff,)).fit(sketch, cutoff), panel)
+    try:
+        workers = AmbushedWorkers(project.context.engine.quiet(), str(flag))
+        together = values(Workbench(panel, (cutoff,), together=workers).fit(sketch, cutoff), panel)
+    finally:
+        project.close()
+    assert flag.read_text(encoding="utf-8") == "while it trained"
+    assert [one for one in caplog.messages if "begins again" in one]
     assert np.abs(together - alone).mean() <= TOLERANCE * alone.mean()
 
 
