@@ -343,3 +343,10 @@ def test_a_table_by_name(project: Path) -> None:
         Project.open(project).table("nothing")
     with pytest.raises(UsageError, match="unknown engine"):
         lakecast.open("sales", project=project, engine="pigeons")
+
+
+def test_one_window_scores_nobody_and_says_so(tmp_path: Path) -> None:
+    outcome = Project.open(write_project(tmp_path / "loja", windows=1)).run()
+    page = (tmp_path / "loja" / outcome.report).read_text(encoding="utf-8")
+    assert "No window of the backtest was scored" in page
+    assert "No money column is known" not in page

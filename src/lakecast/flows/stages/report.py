@@ -27,6 +27,7 @@ from lakecast.registry.promotions import champion as champion_of
 from lakecast.report.data import (
     COVERAGE,
     LEVELS,
+    MONEY,
     ColumnSize,
     Decision,
     Load,
@@ -224,6 +225,8 @@ class _View:
         keys = [CODE, info.columns.time]
         known = backtest.filter(pl.col(ACTUAL).is_not_null() & (pl.col("window") > 0))
         first = known.select(pl.col(info.columns.time).min()).collect().item()
+        if first is None:  # one window alone scores nobody
+            return Money(by_candidate=pl.DataFrame(schema=MONEY))
         prices = self.context.lake.table(PANEL).scan().select(*keys, PRICE)
         prices = prices.filter(pl.col(info.columns.time) >= first).collect().lazy()
         error = (pl.col(FORECAST) - pl.col(ACTUAL)) * pl.col(PRICE)
