@@ -22,18 +22,22 @@ CLUSTERS = {"ray", "dask", "distributed"}
 @pytest.mark.parametrize(
     ("engine", "address"), [("ray", "127.0.0.1:1"), ("dask", "tcp://127.0.0.1:1")]
 )
+@pytest.mark.parametrize("command", ["run", "plan", "panel"])
 def test_an_unreachable_cluster(
-    engine: str, address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str, engine: str, address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_project(tmp_path / "loja")
     arguments = ["--project", str(folder), "--engine", engine, "--cluster", address]
-    assert main(["run", *arguments]) == 5
+    assert main([command, *arguments]) == 5
     told = capsys.readouterr().err
     assert f"{address}: the" in told
     assert "does not answer" in told
     assert "mend `cluster`" in told
     project = Project.open(folder)
-    assert project.table("sales").height > 0  # what landed before is whole
+    if command == "panel":
+        assert project.table("sales").height > 0  # what landed before is whole
+    else:
+        assert not project.context.lake.table("sales").exists()  # it is asked before work begins
     assert not project.context.lake.table("panel").exists()
     assert project.status()["lease"] is None
 

@@ -19,10 +19,20 @@ if TYPE_CHECKING:
 def show_prediction(found: Prediction, output: Output, *, fits: bool = False) -> None:
     """What the stages take: memory, minutes; with `fits` the list of them; then what to know."""
     output.line(f"memory budget: {size(found.budget)}")
-    output.table(
-        ("stage", "peak memory", "minutes"),
-        [(n.stage, size(n.memory), f"{n.seconds / 60:.1f}") for n in found.needs],
-    )
+    if found.crew is None:
+        output.table(
+            ("stage", "peak memory", "minutes"),
+            [(n.stage, size(n.memory), f"{n.seconds / 60:.1f}") for n in found.needs],
+        )
+    else:
+        output.table(
+            ("stage", "peak memory", "of it here", "a worker", "workers", "minutes"),
+            [
+                (n.stage, size(n.memory), size(n.here), size(n.worker or None), n.workers,
+                 f"{n.seconds / 60:.1f}")
+                for n in found.needs
+            ],
+        )  # fmt: skip
     if not found.whole:
         output.line("what follows can be told once there is a panel")
     if fits and found.fits:

@@ -14,6 +14,8 @@ from lakecast.machine import LITTLE
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lakecast.engines.protocol import Footprint
+
 ONE_CORE: Final = {
     **LITTLE, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     "POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1",
@@ -63,6 +65,11 @@ class Cluster(Protocol):
         """Pieces that run at a time."""
         ...
 
+    @property
+    def footprint(self) -> Footprint:
+        """See `Engine`."""
+        ...
+
     def close(self) -> None:
         """Leave the cluster; a local one ends."""
         ...
@@ -98,6 +105,11 @@ class OnCluster(Base):
     def spread(self) -> bool:
         """True."""
         return True
+
+    @property
+    def footprint(self) -> Footprint:
+        """See `Engine`."""
+        return self.cluster.footprint
 
     def exchange(
         self,

@@ -7,6 +7,7 @@ values that cross an engine's seam must be picklable (cloudpickle is not assumed
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from lakecast.errors import UsageError
@@ -143,6 +144,22 @@ class Frames(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Footprint:
+    """What the processes of a cluster take beside the work itself, in bytes.
+
+    `service` are the cluster's own processes, where it was started here; `worker` is what a worker
+    takes more than this process does for the same work. `room` is what a worker may take at all;
+    None: it was started here, and all share this machine's budget. `whole`: a worker holds its part
+    of a shuffle, and of a fit together, whole instead of piece by piece.
+    """
+
+    service: int
+    worker: int
+    whole: bool
+    room: int | None = None
+
+
 class Unsupported:
     """A facet that an engine lacks, and why. Asking an engine for it raises `UsageError`."""
 
@@ -179,6 +196,11 @@ class Engine(MapBlocks, Reduce, Exchange, Pools, Fits, Frames, Protocol):
     @property
     def spread(self) -> bool:
         """Whether pieces run in other processes, maybe of other machines."""
+        ...
+
+    @property
+    def footprint(self) -> Footprint | None:
+        """What its processes take; None where pieces run in this one."""
         ...
 
     def quiet(self) -> Engine:

@@ -39,6 +39,11 @@ R = TypeVar("R")
 class Workers(Protocol):
     """What an engine offers for it."""
 
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+        ...
+
     def map(self, work: Callable[[T], R], pieces: Sequence[T], *, title: str) -> Any:
         """Results in the order of the pieces."""
         ...

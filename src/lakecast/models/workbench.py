@@ -261,10 +261,14 @@ class Workbench:
         return fitted, regressor.fit_partitions(binned, learner.partition, reach.cutoff, start)
 
     def _held_back(self, learner: Learner, plan: FeaturePlan, reach: Reach) -> Reach:
-        """The reach with no more rows than the budget allows trees that see all of them."""
+        """The reach with no more rows than the budget allows trees that see all of them.
+
+        Workers that fit together hold a share of them each.
+        """
         if learner.partition or isinstance(learner.regressor(1), Ridge):
             return reach
-        most = int(self._most // sizes.fitted(1, len(plan.names)))
+        share = self._together.workers if self._together is not None else 1
+        most = int(share * self._most // sizes.fitted(1, len(plan.names)))
         return replace(reach, most=min(reach.most or most, max(most, sizes.LEAST_ROWS)))
 
     def _in_turn(

@@ -10,12 +10,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from lakecast.engines.base import ONE_CORE
+from lakecast.engines.protocol import Footprint
 from lakecast.errors import LakecastError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CONNECT: Final = "10s"
+_SERVICE: Final = 10_000_000  # the scheduler is a thread of this process
+_PROCESS: Final = 50_000_000
 _WORKER: Final = {**ONE_CORE, "DASK_LOGGING__DISTRIBUTED": "critical"}
 
 
@@ -64,6 +67,16 @@ class DaskCluster:
         if not self.address:
             return self.workers
         return max(1, int(sum(self.connect().nthreads().values())))
+
+    @property
+    def footprint(self) -> Footprint:
+        """What Dask's processes take; a worker's room is a thread's part of its memory limit."""
+        if not self.address:
+            return Footprint(service=_SERVICE, worker=_PROCESS, whole=True)
+        told = self.connect().scheduler_info(n_workers=-1)["workers"].values()
+        rooms = [one["memory_limit"] // one["nthreads"] for one in told if one["memory_limit"]]
+        room = min(rooms, default=self.memory or 0)
+        return Footprint(service=0, worker=_PROCESS, whole=True, room=room)
 
     def send(self, value: Any) -> Any:
         """A future of the value on the cluster. Unlike scattered data it is made again if lost."""

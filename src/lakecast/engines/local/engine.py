@@ -45,6 +45,11 @@ class LocalEngine(Base):
         """False."""
         return False
 
+    @property
+    def footprint(self) -> None:
+        """None: threads of this process."""
+        return None
+
     def run(self, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
         """See `Base`."""
         return map_pieces(work, pieces, self.workers)

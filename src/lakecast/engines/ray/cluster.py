@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lakecast.engines.base import ONE_CORE
+from lakecast.engines.protocol import Footprint
 from lakecast.errors import LakecastError, Unreachable
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _CONNECT: Final = 5.0  # seconds
 _STORE: Final = (100_000_000, 4_000_000_000)
 """Least and most bytes of a local cluster's object store; beyond it Ray spills to disk."""
+_SERVICE: Final = 360_000_000  # GCS, raylet, agents, dashboard: measured, idle
+_WORKER: Final = 30_000_000
 _THREAD: Final = ThreadPoolExecutor(1, thread_name_prefix="lakecast-ray")
 
 
@@ -57,6 +60,14 @@ class RayCluster:
         if not self.address:
             return self.workers
         return max(1, int(self.connect().cluster_resources().get("CPU", 1)))
+
+    @property
+    def footprint(self) -> Footprint:
+        """What Ray's processes take; a worker's room is its part of its machines' memory."""
+        if not self.address:
+            return Footprint(service=_SERVICE, worker=_WORKER, whole=False)
+        memory = int(self.connect().cluster_resources().get("memory", 0)) or self.memory or 0
+        return Footprint(service=0, worker=_WORKER, whole=False, room=memory // self.slots())
 
     def get(self, refs: Any) -> Any:
         """`ray.get`, with errors as they were raised where the work was done."""

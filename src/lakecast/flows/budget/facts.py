@@ -15,10 +15,26 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lakecast.engines.protocol import Footprint
     from lakecast.flows.context import Context
     from lakecast.lake.lake_panel import LakePanel
     from lakecast.spec import Spec
     from lakecast.training.outline import Ground, Outline
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Crew:
+    """The workers of a cluster, and whether they fit models together."""
+
+    workers: int
+    footprint: Footprint
+    together: bool = False
+
+    def each(self, budget: int, here: int) -> int:
+        """Bytes that a worker may take where this process takes so many."""
+        if self.footprint.room is not None:
+            return self.footprint.room
+        return max(budget - here, 0) // self.workers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +43,8 @@ class Facts:
 
     `loaded` is the number of rows of all sources, `keyed` of those with a key: what the lake has of
     them, or what the files seem to have. `ground` is None before there is a panel; `fits` also
-    where no features compile or no window fits, which training will say in its own words.
+    where no features compile or no window fits, which training will say in its own words. `crew`
+    are the processes that work; None: threads of this one.
     """
 
     loaded: int
@@ -35,23 +52,33 @@ class Facts:
     threads: int
     ground: Ground | None = None
     fits: Outline | None = None
+    crew: Crew | None = None
 
 
 def facts(context: Context) -> Facts:
     """Of the lake as it is now; reads commit logs, the table `series`, and heads of new files."""
-    lake, threads = context.lake, context.settings.threads
+    lake, crew = context.lake, _crew(context)
+    threads = crew.workers if crew else context.settings.threads
     counts = {source.table: 0 for source in context.spec.sources}
     keyed = {source.table for source in context.spec.sources if source.row_key}
     for name in counts:
         counts[name] = _rows(context, name)
     loaded, keys = sum(counts.values()), sum(counts[name] for name in keyed)
     if not lake.table(PANEL).exists():
-        return Facts(loaded=loaded, keyed=keys, threads=threads)
+        return Facts(loaded=loaded, keyed=keys, threads=threads, crew=crew)
     from lakecast.lake.lake_panel import open_panel
 
     ground = ground_of(open_panel(lake))
     fits = outline_of(context.spec, ground) if ground.first.size else None
-    return Facts(loaded=loaded, keyed=keys, threads=threads, ground=ground, fits=fits)
+    return Facts(loaded=loaded, keyed=keys, threads=threads, ground=ground, fits=fits, crew=crew)
+
+
+def _crew(context: Context) -> Crew | None:
+    engine = context.engine
+    if engine.footprint is None:
+        return None
+    together = context.settings.fits == "together"
+    return Crew(workers=engine.workers, footprint=engine.footprint, together=together)
 
 
 def _rows(context: Context, name: str) -> int:

@@ -9,10 +9,11 @@ lake noted of its own earlier runs corrects it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lakecast.core.features.defaults import group_scale
+from lakecast.lake.panels import BLOCK_ROWS
 from lakecast.models.sizes import FLOAT, HELD, PIECE, ROOM, SAMPLE, binned, fitted, fitted_apart
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ TRACK: Final = 90 * MB  # MLflow with SQLAlchemy
 AFTER: Final = 820 * MB  # all of these, and what a training leaves behind
 SOURCE: Final = 110 * MB  # a piece of a source, or of `sales`, per thread: read, parsed, written
 KEY: Final = 18  # a key of a row, as `core.keyset` holds it
-BLOCK: Final = 1_000_000  # rows of a block of whole series
 
 EDGES: Final = 9  # a cell of the sample that bin edges are found in, at most SAMPLE rows
 COPIES: Final = 3  # of a block or a state while it is read, cut and turned
@@ -51,7 +51,9 @@ _START: Final = 5.0  # loading libraries, compiling kernels
 class Need:
     """Peak memory of a stage in bytes, its parts by name, and its time in seconds.
 
-    `formula` is the time before what this lake took earlier corrects it.
+    `formula` is the time before what this lake took earlier corrects it. On a cluster `parts` are
+    of this process and `each` of one of the `workers`, of which `beside` share this machine's
+    budget; `memory` is all that does.
     """
 
     stage: str
@@ -59,13 +61,26 @@ class Need:
     seconds: float
     formula: float
     parts: Mapping[str, int]
+    each: Mapping[str, int] = field(default_factory=dict)
+    workers: int = 0
+    beside: int = 0
 
     @classmethod
     def of(cls, stage: str, seconds: float, **parts: float) -> Need:
-        """A stage that takes the sum of its parts."""
+        """A stage that takes the sum of its parts, in this process."""
         sizes = {name: int(size) for name, size in parts.items()}
         total = sum(sizes.values())
         return cls(stage=stage, memory=total, seconds=seconds, formula=seconds, parts=sizes)
+
+    @property
+    def here(self) -> int:
+        """Bytes of this process, and of the cluster's own where it was started here."""
+        return sum(self.parts.values())
+
+    @property
+    def worker(self) -> int:
+        """Bytes of one worker; 0 where there are none."""
+        return sum(self.each.values())
 
     def corrected(self, factor: float) -> Need:
         """With its time multiplied."""
@@ -73,7 +88,7 @@ class Need:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-able values."""
-        return asdict(self)
+        return {**asdict(self), "worker": self.worker}
 
 
 def needs(facts: Facts, spec: Spec, budget: int) -> tuple[Need, ...]:
@@ -97,8 +112,7 @@ def ingest(facts: Facts) -> Need:
 def panel(facts: Facts, spec: Spec) -> Need:
     """A piece and a part of a bucket a thread, and a few numbers a series."""
     rows, series = _rows(facts), _series(facts)
-    columns = 3 + (_covariates(facts) if facts.ground else _declared(spec))
-    part = min(rows // spec.panel.buckets, BLOCK) * columns * 8 * JOINED
+    part = min(rows // spec.panel.buckets, BLOCK_ROWS) * _wide(facts, spec) * JOINED
     seconds = _START + facts.loaded / _READ + rows / _READ
     return Need.of(
         "panel", seconds, libraries=LAKE, pieces=SOURCE * facts.threads,
@@ -106,11 +120,21 @@ def panel(facts: Facts, spec: Spec) -> Need:
     )  # fmt: skip
 
 
+def moved(facts: Facts, spec: Spec) -> int:
+    """All rows as they are on their way to the bucket they belong to."""
+    return _rows(facts) * _wide(facts, spec)
+
+
+def _wide(facts: Facts, spec: Spec) -> int:
+    """A row of a part: a code, a period, a target, and the covariates."""
+    return 8 * (3 + (_covariates(facts) if facts.ground else _declared(spec)))
+
+
 def train(facts: Facts, fits: Outline, spec: Spec, budget: int) -> Need:
     """Binned sets, the larger of binning and fitting; forecasts are read back after."""
     fixed = standing(facts, fits, spec)
     held = sets(facts, fits, budget - sum(fixed.values()))
-    judged = max(_judging(facts, fits, spec) - sum(held.values()), 0)
+    judged = max(judging(facts, fits, spec) - sum(held.values()), 0)
     return Need.of("train", _training(facts, fits, spec), **fixed, **held, judging=judged)
 
 
@@ -127,14 +151,14 @@ def standing(facts: Facts, fits: Outline, spec: Spec) -> dict[str, int]:
     return {
         "libraries": LEARN,
         "panel": _held(facts),
-        "reading": min(_rows(facts), BLOCK) * (1 + _covariates(facts)) * FLOAT * COPIES,
+        "reading": min(_rows(facts), BLOCK_ROWS) * (1 + _covariates(facts)) * FLOAT * COPIES,
         "windows": _series(facts) * spec.forecast.horizon * fits.windows * ACTUALS,
         "edges": min(SAMPLE, fits.shared) * fits.columns * EDGES,
         "histograms": fits.leaves * fits.columns * HISTOGRAM,
     }
 
 
-def _judging(facts: Facts, fits: Outline, spec: Spec) -> int:
+def judging(facts: Facts, fits: Outline, spec: Spec) -> int:
     """All forecasts of the backtest, and one window of one candidate while it is scored."""
     answers = _series(facts) * spec.forecast.horizon
     return answers * (fits.forecasts * fits.windows * 8 + SCORES)
