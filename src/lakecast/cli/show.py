@@ -28,7 +28,7 @@ def show_prediction(found: Prediction, output: Output, *, fits: bool = False) ->
         output.table(
             ("stage", "peak memory", "of it here", "a worker", "workers", "minutes"),
             [
-                (n.stage, size(n.memory), size(n.here), size(n.worker or None), n.workers,
+                (n.stage, size(n.memory), size(n.here), size(n.worker or None), n.workers or None,
                  f"{n.seconds / 60:.1f}")
                 for n in found.needs
             ],

@@ -1,7 +1,8 @@
 """Say what `run` would do and why, what it would take, and what would be fit; do nothing.
 
-Peak memory and minutes are of a stage that is done in full. The memory budget decides how many rows
-train; where it is too little, the command says so and exits 2.
+Peak memory and minutes are of a stage that is done in full; on a cluster, what a worker takes is
+told apart. The memory budget decides how many rows train; where it is too little, the command says
+so and exits 2.
 """
 
 from __future__ import annotations
