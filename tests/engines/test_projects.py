@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from lakecast.engines.protocol import Engine
+    from lakecast.engines.protocol import Engine, Footprint
 
 pytestmark = pytest.mark.servers
 FAMILIES = ("linear_regression", "gradient_boosting")
@@ -61,6 +61,10 @@ class Dying:
     @property
     def spread(self) -> bool:
         return True
+
+    @property
+    def footprint(self) -> Footprint | None:
+        return self.inner.footprint
 
     def quiet(self) -> Dying:
         return replace(self, inner=self.inner.quiet())
