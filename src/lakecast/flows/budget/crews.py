@@ -87,8 +87,10 @@ def room(facts: Facts, fits: Outline, crew: Crew, spec: Spec, budget: int) -> in
 
 
 def standing(facts: Facts, fits: Outline, crew: Crew, spec: Spec) -> dict[str, int]:
-    """Parts of a training that this process holds; workers that fit together leave it what a
-    single machine has, for the models that they do not fit."""
+    """Parts of a training that this process holds.
+
+    Workers that fit together leave it what one machine holds, for the models they do not fit.
+    """
     alone = sizes.standing(facts, fits, spec)
     if crew.together:
         return alone
@@ -122,8 +124,10 @@ def row_bytes(fits: Outline, crew: Crew) -> float:
 
 
 def forecast(facts: Facts, crew: Crew, spec: Spec, trained: Mapping[str, int]) -> Need:
-    """A worker forecasts a bucket at a time, once it has let go of what it trained with; levels are
-    forecast here."""
+    """A worker lets go of what it trained with, then forecasts a bucket at a time.
+
+    Levels are forecast here.
+    """
     one = sizes.forecast(facts, spec)
     trained = trained or _idle(crew)
     if spec.hierarchy.levels:
