@@ -24,13 +24,13 @@ _ARENA_MAX: Final = -8  # mallopt(3)
 _MMAP_THRESHOLD: Final = -3
 _TRIM_THRESHOLD: Final = -1
 _PER_HEAP: Final = 4  # threads
-_APART: Final = 4_000_000
-_KEPT: Final = 64_000_000
+_MMAP: Final = "MALLOC_MMAP_THRESHOLD_"
+_TRIM: Final = "MALLOC_TRIM_THRESHOLD_"
 LITTLE: Final = {
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",  # jemalloc, which Polars brings
     "MIMALLOC_PURGE_DELAY": "0",  # mimalloc, which PyArrow brings
-    "MALLOC_MMAP_THRESHOLD_": str(_APART),  # glibc, which NumPy and LightGBM use: see `few_heaps`
-    "MALLOC_TRIM_THRESHOLD_": str(_KEPT),
+    _MMAP: "4000000",  # glibc, which NumPy and LightGBM use: see `few_heaps`
+    _TRIM: "64000000",
 }
 """What tells allocators to return memory at once, by the variable that each reads."""
 _RESET_PEAK: Final = "5"  # proc(5), /proc/pid/clear_refs
@@ -106,12 +106,13 @@ def few_heaps(threads: int) -> None:
 
     Arrays of more than four megabytes are mapped apart, so that freeing one returns it. Left to
     itself glibc raises that to 32 MB as it sees larger ones freed, and then they leave holes: the
-    longer a stage ran, the more it held.
+    longer a stage ran, the more it held. What the environment says of either bound wins.
     """
     if tell := getattr(ctypes.CDLL(None), "mallopt", None):
         tell(_ARENA_MAX, max(1, threads // _PER_HEAP))
-        tell(_MMAP_THRESHOLD, _APART)
-        tell(_TRIM_THRESHOLD, _KEPT)
+        for option, name in ((_MMAP_THRESHOLD, _MMAP), (_TRIM_THRESHOLD, _TRIM)):
+            bound = os.environ.get(name, LITTLE[name])
+            tell(option, int(bound if bound.isdigit() else LITTLE[name]))
 
 
 class Peak:

@@ -173,14 +173,16 @@ del held
 print((full - resident()) // 1_000_000, last.size)
 """
 
-    def returned(how: str) -> int:
+    def returned(how: str, **more: str) -> int:
         argv = [sys.executable, "-c", code, how]
         env = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+        env |= more
         done = subprocess.run(argv, env=env, check=True, capture_output=True, text=True, timeout=60)
         return int(done.stdout.split()[0])
 
     assert returned("left alone") < 50
     assert returned("apart") > 200
+    assert returned("apart", MALLOC_MMAP_THRESHOLD_="30000000") < 50, "what the user says wins"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
