@@ -49,8 +49,8 @@ class Job:
     `series` are the panel's, with `series_code`, id columns and statics, which tell the levels
     that models are screened by; None: no levels. `threads`, the `memory` that rows may take of a
     process that fits, in bytes, and the `engine` whose workers fit (None: this process) change no
-    result. Where they fit
-    `together`, each model of all rows is fit by all of them: see `models.together`.
+    result. Where they fit `together`, each model of all rows is fit by all of them: see
+    `models.together`.
     """
 
     panel: PanelData
