@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.crash.traces import compare, trace
 from tests.projects import write_project
-from tests.servers import free_port, wait_for
+from tests.servers import SCRIPTS, free_port, program
 
 from lakecast import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.servers
-SCRIPTS = Path(sys.executable).parent
 
 
 def ran(folder: Path, **flags: str | None) -> Path:
@@ -38,26 +31,6 @@ def ran(folder: Path, **flags: str | None) -> Path:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ran(tmp_path_factory.mktemp("local") / "loja")
-
-
-@contextmanager
-def program(*command: object, port: int) -> Iterator[None]:
-    """A program that runs until the body ends, with all that it started."""
-    started = subprocess.Popen(
-        [str(part) for part in command], start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-    )  # fmt: skip
-    try:
-        wait_for(port)
-        yield
-    finally:
-        os.killpg(started.pid, signal.SIGTERM)
-        try:
-            started.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(started.pid, signal.SIGKILL)
-            started.wait(30)
 
 
 def test_a_ray_cluster(alone: Path, tmp_path: Path) -> None:

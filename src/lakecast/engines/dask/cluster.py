@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CONNECT: Final = "10s"
+_LOOK: Final = 10.0  # seconds between two looks at whether anyone is left to work
+_STAY: Final = {"distributed.deploy.lost-worker-timeout": "365 days"}
+"""Dask gives a worker up for good that is down, for whatever reason, 15 seconds after it died once.
+
+Its nanny starts it again however often it dies, so that it would be given up by chance.
+"""
 _SERVICE: Final = 10_000_000  # the scheduler is a thread of this process
 _PROCESS: Final = 50_000_000
 _WORKER: Final = {**ONE_CORE, "DASK_LOGGING__DISTRIBUTED": "critical"}
@@ -27,6 +33,7 @@ class _Held:
     client: Any = None
     cluster: Any = None
     environ: dict[str, str | None] = field(default_factory=dict)
+    stay: Any = None
 
     def restore(self) -> None:
         """The environment as it was before a local cluster was started."""
@@ -86,6 +93,7 @@ class DaskCluster:
     def reaching(self) -> Iterator[None]:
         """Errors of the cluster itself as typed ones; those of the work are left as they are."""
         from distributed import KilledWorker
+        from distributed.client import FutureCancelledError, FuturesCancelledError
         from distributed.comm.core import CommClosedError
 
         try:
@@ -96,13 +104,31 @@ class DaskCluster:
                 where=self._place,
                 cure="if they were killed for memory: fewer --workers, or larger machines",
             ) from error
-        except CommClosedError as error:
+        except (CommClosedError, FutureCancelledError, FuturesCancelledError) as error:
             raise self._unreachable(error) from error
 
     def take(self, future: Any) -> Any:
         """A future's result, or what was raised where the work was done."""
+        self.wait([future])
         with self.reaching():
             return future.result()
+
+    def wait(self, futures: list[Any]) -> Any:
+        """The first of them that is done, well or not.
+
+        Raises `LakecastError` where no worker of a local cluster is left to do it. Those of a
+        scheduler that was joined may come back, so they are waited for.
+        """
+        from distributed import wait
+
+        while True:
+            try:
+                with self.reaching():
+                    done, _ = wait(futures, timeout=_LOOK, return_when="FIRST_COMPLETED")
+            except TimeoutError:
+                self._manned()
+            else:
+                return next(iter(done))
 
     def close(self) -> None:
         """Leave the scheduler; a local cluster ends."""
@@ -112,6 +138,9 @@ class DaskCluster:
                     part.close()
             self._held.client = self._held.cluster = None
             self._held.restore()  # workers that were started again wrote to it again
+            if self._held.stay is not None:
+                self._held.stay.__exit__(None, None, None)
+                self._held.stay = None
 
     @property
     def _place(self) -> str:
@@ -125,6 +154,7 @@ class DaskCluster:
         # with: Dask writes it into this process's own, and would leave it there.
         born = {name: value for name, value in _WORKER.items() if name.endswith("_THREADS")}
         self._held.environ = {name: os.environ.get(name) for name in born}
+        self._held.stay = configured(_STAY)  # read whenever a worker dies
         with configured({"distributed.nanny.pre-spawn-environ": born}):
             self._held.cluster = LocalCluster(
                 n_workers=self.workers,
@@ -138,6 +168,20 @@ class DaskCluster:
             )
         self._held.restore()
         return self._held.cluster
+
+    def _manned(self) -> None:
+        """Raise `LakecastError` where every worker of a local cluster was given up."""
+        if self.address:
+            return
+        from distributed import Status
+
+        nannies = self._held.cluster.workers.values()
+        if all(nanny.status in (Status.closed, Status.failed) for nanny in nannies):
+            raise LakecastError(
+                "no worker is left, and none could be started again",
+                where=self._place,
+                cure="see whether this machine has memory and processes left; fewer --workers",
+            )
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(

@@ -36,9 +36,6 @@ class DaskPool(Generic[T, R]):
 
     def next(self) -> tuple[T, R]:
         """A piece that is done."""
-        from distributed import wait
-
-        done, _ = wait(list(self._waiting), return_when="FIRST_COMPLETED")
-        future = next(iter(done))
+        future = self._cluster.wait(list(self._waiting))
         piece = self._waiting.pop(future)
         return piece, self._cluster.take(future)

@@ -1,0 +1,97 @@
+"""Workers and schedulers of Dask that go for good, or come and go."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.servers import SCRIPTS, free_port, program
+
+from lakecast.engines.dask import cluster as connection
+from lakecast.engines.dask.cluster import DaskCluster
+from lakecast.engines.dask.map import map_pieces
+from lakecast.errors import LakecastError, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.servers
+GIVEN_UP = 15.0
+"""Seconds after which Dask looks at whether a worker that died is back."""
+
+
+@pytest.fixture
+def cluster() -> Iterator[DaskCluster]:
+    found = DaskCluster(workers=1, memory=2_000_000_000)
+    yield found
+    found.close()
+
+
+def same(piece: int) -> int:
+    return piece
+
+
+def wait_there(piece: int, flag: Path) -> int:
+    flag.touch()
+    time.sleep(60)
+    return piece
+
+
+def until_there(flag: Path) -> None:
+    for _ in range(600):
+        if flag.exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the work never began")
+
+
+def test_a_worker_comes_back_however_often_it_dies(cluster: DaskCluster) -> None:
+    """It is down when Dask looks at it, since it died again and again until then."""
+    assert list(map_pieces(cluster, same, [1])) == [1]
+    (nanny,) = cluster._held.cluster.workers.values()
+    ends, died = time.monotonic() + GIVEN_UP + 2, 0
+    while time.monotonic() < ends:
+        pid = nanny.pid
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            died += 1
+        time.sleep(0.2)
+    assert died > 5
+    assert list(map_pieces(cluster, same, [2, 3])) == [2, 3]
+
+
+def test_work_that_nobody_is_left_for(
+    cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_LOOK", 0.5)
+    flag = tmp_path / "begun"
+    client = cluster.connect()
+    future = client.submit(wait_there, 1, flag)
+    until_there(flag)
+    for nanny in cluster._held.cluster.workers.values():
+        cluster._held.cluster.sync(nanny.kill)
+        cluster._held.cluster.sync(nanny.close)
+    with pytest.raises(LakecastError, match="no worker is left"):
+        cluster.take(future)
+
+
+def test_a_scheduler_that_dies_with_work_in_hand(tmp_path: Path) -> None:
+    port, here, flag = free_port(), ("--host", "127.0.0.1"), tmp_path / "begun"
+    address = f"tcp://127.0.0.1:{port}"
+    worker = (
+        SCRIPTS / "dask", "worker", address, *here, "--nthreads", 1, "--no-dashboard",
+        "--local-directory", tmp_path / "scratch", "--death-timeout", 5,
+    )  # fmt: skip
+    scheduler = (SCRIPTS / "dask", "scheduler", *here, "--port", port, "--no-dashboard")
+    cluster = DaskCluster(workers=1, address=address)
+    with program(*scheduler, port=port) as server, program(*worker, port=port):
+        future = cluster.connect().submit(wait_there, 1, flag)
+        until_there(flag)
+        os.killpg(server.pid, signal.SIGKILL)
+        with pytest.raises(Unreachable, match="does not answer"):
+            cluster.take(future)
+    cluster.close()
