@@ -96,6 +96,9 @@ class Dying:
         split, build = self._dying(split, f"{title} split"), self._dying(build, f"{title} build")
         return self.inner.exchange(split, pieces, build, buckets, title=title)
 
+    def pool(self, work: Callable[[Any], Any]) -> Any:
+        return self.inner.pool(self._dying(work, "pool"))
+
     def close(self) -> None:
         self.inner.close()
 
@@ -145,5 +148,5 @@ def test_workers_killed_in_every_stage_leave_no_trace(
     folder = ran(tmp_path / "loja", engine, lambda inner: Dying(inner, flags))
     died = sorted(path.stem for path in flags.glob("*.died"))
     assert len(died) >= 6, died
-    assert {"panel build", "panel split", "fits", "forecast"} <= {d.split(" ", 1)[1] for d in died}
+    assert {"panel build", "panel split", "pool", "forecast"} <= {d.split(" ", 1)[1] for d in died}
     compare(trace(folder), trace(alone))

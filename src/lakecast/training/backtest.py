@@ -7,7 +7,6 @@ is handed to a `Checkpoint`, so that a killed backtest goes on where it was.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import compress
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from lakecast.core.block import PanelData, PanelInfo
     from lakecast.core.folds import Fold
     from lakecast.core.splits import Window
-    from lakecast.logs import Progresses
+    from lakecast.logs import Progress, Progresses
     from lakecast.spec.features import Features
     from lakecast.spec.model import Spec
 
@@ -76,10 +75,10 @@ Asked = tuple[Candidate, "Window"]
 class Bench(Protocol):
     """Fits candidates at windows' cutoffs, each on nothing later, and forecasts every series."""
 
-    def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
-        """Of each that is asked for, in order, the series that had begun by its window's cutoff.
+    def forecasts(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Forecasts]]:
+        """Of each that is asked for, its place there, and the series that had begun by its cutoff.
 
-        In panel order. They may be made side by side, but not many before they are taken.
+        Series come in panel order, forecasts as they are done: a short fit waits for no long one.
         """
         ...
 
@@ -272,9 +271,9 @@ def run_backtest(
     """
     hooks = hooks or Hooks()
     asked = [(one, fold) for fold in folds for one in candidates if not one.members]
-    found = _fit(bench, asked, hooks)
+    with hooks.progress.bar("backtest", len(asked), "fits") as bar:
+        fits = made(bench, asked, hooks.checkpoint, bar)
     hooks.fitted()
-    fits = iter(found) if found else made(bench, asked, hooks)
     held: dict[tuple[str, int], Forecasts] = {}
     for fold in folds:
         index = fold.window.index
@@ -282,17 +281,6 @@ def run_backtest(
             members = [held[name, index] for name in candidate.members]
             held[candidate.name, index] = _mean(members) if members else next(fits)
     return Backtest(folds=tuple(folds), groups=groups, candidates=tuple(candidates), forecasts=held)
-
-
-def _fit(bench: Bench, asked: Sequence[tuple[Candidate, Fold]], hooks: Hooks) -> list[Forecasts]:
-    """Every fit's forecasts; none where the checkpoint has them for later."""
-    found = []
-    with hooks.progress.bar("backtest", len(asked), "fits") as bar:
-        for forecasts in made(bench, asked, hooks):
-            if not hooks.checkpoint.lasting:
-                found.append(forecasts)
-            bar.advance()
-    return found
 
 
 def _mean(members: Sequence[Forecasts]) -> Forecasts:
@@ -304,22 +292,37 @@ def _mean(members: Sequence[Forecasts]) -> Forecasts:
 
 
 def made(
-    bench: Bench, asked: Sequence[tuple[Candidate, Fold]], hooks: Hooks
+    bench: Bench, asked: Sequence[tuple[Candidate, Fold]], shelf: Checkpoint, bar: Progress
 ) -> Iterator[Forecasts]:
-    """Each candidate's forecasts in its fold, in order: from the checkpoint, or made and kept."""
-    shelf = hooks.checkpoint
-    new = [not shelf.has(candidate.name, fold.window.index) for candidate, fold in asked]
-    fresh = bench.forecasts([(candidate, fold.window) for candidate, fold in compress(asked, new)])
-    for (candidate, fold), to_make in zip(asked, new, strict=True):
-        place = (candidate.name, fold.window.index)
-        if to_make:
-            forecasts = next(fresh)
-            shelf.keep(*place, to_frame(forecasts, fold))
-            yield forecasts
-        elif (kept := shelf.done(*place)) is not None:
-            yield _read(kept, fold)
-        else:
-            raise LookupError(f"the checkpoint lost what it had: {place}")
+    """Fit what the checkpoint lacks, each kept as it is done; then give all, in the order asked.
+
+    Where the checkpoint lasts they are read from it, so that not all are held at once.
+    """
+    lacking = [
+        place
+        for place, (candidate, fold) in enumerate(asked)
+        if not shelf.has(candidate.name, fold.window.index)
+    ]
+    bar.advance(len(asked) - len(lacking))
+    held: dict[int, Forecasts] = {}
+    fresh = bench.forecasts([(asked[place][0], asked[place][1].window) for place in lacking])
+    for index, forecasts in fresh:
+        candidate, fold = asked[lacking[index]]
+        shelf.keep(candidate.name, fold.window.index, to_frame(forecasts, fold))
+        if not shelf.lasting:
+            held[lacking[index]] = forecasts
+        bar.advance()
+    return (
+        held.pop(place) if place in held else _kept(shelf, *each)
+        for place, each in enumerate(asked)
+    )
+
+
+def _kept(shelf: Checkpoint, candidate: Candidate, fold: Fold) -> Forecasts:
+    frame = shelf.done(candidate.name, fold.window.index)
+    if frame is None:
+        raise LookupError(f"the checkpoint lost {candidate.name} in window {fold.window.index}")
+    return _read(frame, fold)
 
 
 def to_frame(forecasts: Forecasts, fold: Fold) -> pl.DataFrame:

@@ -73,9 +73,9 @@ class FittingBench:
         small = Workbench(panel, whole.cutoffs, threads=whole.threads, budget=budget)
         return FittingBench(small, spec, self.splits, self.candidates)
 
-    def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
+    def forecasts(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Forecasts]]:
         """One after the other, each when it is taken."""
-        return (self.forecast(candidate, window) for candidate, window in asked)
+        return enumerate(self.forecast(candidate, window) for candidate, window in asked)
 
     def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
         """Fit at the window's cutoff and forecast."""

@@ -174,11 +174,10 @@ class _Stage:
         """Models of each family, each under a label of its own in the checkpoint."""
         flat = zip(chain.from_iterable(asked), chain.from_iterable(labels), strict=True)
         named = [(replace(model, name=label), self.fold) for model, label in flat]
-        fits = made(self.bench, named, self.hooks)
-        return [[self._judged(model, next(fits), bar) for model in family] for family in asked]
+        fits = made(self.bench, named, self.hooks.checkpoint, bar)
+        return [[self._judged(model, next(fits)) for model in family] for family in asked]
 
-    def _judged(self, model: Candidate, made: Forecasts, bar: Progress) -> _Tried:
-        bar.advance()
+    def _judged(self, model: Candidate, made: Forecasts) -> _Tried:
         totals = folds.totals(self.fold, made.values)
         bias = abs(float(metrics.figure("bias", totals.sum(axis=0))))
         biased = bias > self.bench.spec.gate.max_bias

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from lakecast.core.block import sample
 from lakecast.machine import give_back
 from lakecast.training import bench as benches
+from lakecast.training.backtest import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lakecast.core.block import PanelData
     from lakecast.core.splits import Splits
-    from lakecast.engines.protocol import MapBlocks
+    from lakecast.engines.protocol import Engine
     from lakecast.models.protocol import Forecaster
     from lakecast.spec.model import Spec
     from lakecast.training.backtest import Asked, Candidate, Forecasts
@@ -47,7 +48,7 @@ class Workplace:
 class SpreadBench:
     """`training.backtest.Bench` on an engine's workers."""
 
-    engine: MapBlocks
+    engine: Engine
     place: Workplace
     candidates: Mapping[str, Candidate] = field(default_factory=dict)
 
@@ -66,17 +67,27 @@ class SpreadBench:
         del panel
         return replace(self, place=replace(self.place, most=most, key=uuid.uuid4().hex))
 
-    def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
-        """In the order asked, side by side."""
+    def forecasts(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Forecasts]]:
+        """As they are done. Models begin first: baselines are short and fill what time is left."""
         work = partial(_forecast, place=self.place, candidates=self.candidates)
-        return self.engine.map(work, asked, title="fits")
+        pieces = sorted(enumerate(asked), key=lambda piece: piece[1][0].family == BASELINE)
+        with self.engine.pool(work) as pool:
+            for piece in pieces:
+                pool.submit(piece)
+            for _ in pieces:
+                (index, _), forecasts = pool.next()
+                yield index, forecasts
 
     def release(self) -> None:
         """Nothing is held here; workers keep their sets for the final fit."""
 
     def whole(self, names: Sequence[str]) -> Iterator[Forecaster]:
-        """See `bench.FinalBench`; side by side."""
-        work = partial(_whole, place=self.place, candidates=self.candidates)
+        """See `bench.FinalBench`; side by side, on all cores that workers started here have."""
+        footprint = self.engine.footprint
+        here = footprint is not None and footprint.room is None
+        threads = max(self.engine.workers // len(names), 1) if here else 1
+        place, candidates = self.place, self.candidates
+        work = partial(_whole, place=place, candidates=candidates, threads=threads)
         return self.engine.map(work, names, title="final fits")
 
 
@@ -91,12 +102,19 @@ def let_go() -> None:
         give_back()
 
 
-def _forecast(asked: Asked, *, place: Workplace, candidates: Mapping[str, Candidate]) -> Forecasts:
+def _forecast(
+    piece: tuple[int, Asked], *, place: Workplace, candidates: Mapping[str, Candidate]
+) -> Forecasts:
+    _, asked = piece
     return replace(_held(place), candidates=candidates).forecast(*asked)
 
 
-def _whole(name: str, *, place: Workplace, candidates: Mapping[str, Candidate]) -> Forecaster:
-    return replace(_held(place), candidates=candidates).fitted(name)
+def _whole(
+    name: str, *, place: Workplace, candidates: Mapping[str, Candidate], threads: int
+) -> Forecaster:
+    bench = replace(_held(place), candidates=candidates)
+    bench.workbench.threads = threads
+    return bench.fitted(name)
 
 
 def _held(place: Workplace) -> benches.FittingBench:

@@ -67,8 +67,9 @@ class Noisy:
     rare: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[str, int]] = field(default_factory=list)
 
-    def forecasts(self, asked: Sequence[Asked]) -> Iterator[Forecasts]:
-        return (self.forecast(*each) for each in asked)
+    def forecasts(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Forecasts]]:
+        """The last first: what comes of them depends on no order."""
+        return ((at, self.forecast(*asked[at])) for at in reversed(range(len(asked))))
 
     def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
         self.calls.append((candidate.name, window.index))

@@ -235,7 +235,7 @@ def test_what_is_fit_at_the_end_is_what_was_backtested(ran: Ran, name: str) -> N
     candidates = {one.name: one for one in ran.backtest.candidates}
     window = ran.splits.windows[-1]
     bench = replace(ran.bench, candidates=candidates)
-    (again,) = bench.forecasts([(candidates[name], window)])
+    again = bench.forecast(candidates[name], window)
     np.testing.assert_allclose(
         again.values, ran.backtest.forecasts[name, window.index].values, rtol=1e-9
     )
