@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
+from functools import partial
+from signal import SIGKILL
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
+from dask import config
 from tests.servers import SCRIPTS, free_port, program
 
 from lakecast.engines.dask import cluster as connection
 from lakecast.engines.dask.cluster import DaskCluster
 from lakecast.engines.dask.map import map_pieces
+from lakecast.engines.dask.pool import DaskPool
 from lakecast.errors import LakecastError, Unreachable
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.servers
+TIMEOUT = "distributed.deploy.lost-worker-timeout"
 GIVEN_UP = 15.0
 """Seconds after which Dask looks at whether a worker that died is back."""
 
@@ -57,7 +62,7 @@ def test_a_worker_comes_back_however_often_it_dies(cluster: DaskCluster) -> None
     while time.monotonic() < ends:
         pid = nanny.pid
         if pid is not None:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, SIGKILL)
             died += 1
         time.sleep(0.2)
     assert died > 5
@@ -79,7 +84,16 @@ def test_work_that_nobody_is_left_for(
         cluster.take(future)
 
 
-def test_a_scheduler_that_dies_with_work_in_hand(tmp_path: Path) -> None:
+def test_what_was_configured_is_again_once_it_is_closed(cluster: DaskCluster) -> None:
+    before = config.get(TIMEOUT)
+    cluster.connect()
+    assert config.get(TIMEOUT) != before
+    cluster.close()
+    assert config.get(TIMEOUT) == before
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_scheduler_that_dies_with_work_in_hand(pooled: bool, tmp_path: Path) -> None:
     port, here, flag = free_port(), ("--host", "127.0.0.1"), tmp_path / "begun"
     address = f"tcp://127.0.0.1:{port}"
     worker = (
@@ -89,9 +103,20 @@ def test_a_scheduler_that_dies_with_work_in_hand(tmp_path: Path) -> None:
     scheduler = (SCRIPTS / "dask", "scheduler", *here, "--port", port, "--no-dashboard")
     cluster = DaskCluster(workers=1, address=address)
     with program(*scheduler, port=port) as server, program(*worker, port=port):
-        future = cluster.connect().submit(wait_there, 1, flag)
-        until_there(flag)
-        os.killpg(server.pid, signal.SIGKILL)
+        if pooled:
+            with DaskPool(cluster, partial(wait_there, flag=flag)) as pool:
+                pool.submit(1)
+                until_there(flag)
+                os.killpg(server.pid, SIGKILL)
+                with pytest.raises(Unreachable, match="does not answer"):
+                    pool.next()
+        else:
+            pieces = map_pieces(cluster, partial(wait_there, flag=flag), [1, 2])
+            killer = Thread(target=lambda: (until_there(flag), os.killpg(server.pid, SIGKILL)))
+            killer.start()
+            with pytest.raises(Unreachable, match="does not answer"):
+                next(pieces)
+            killer.join()
         with pytest.raises(Unreachable, match="does not answer"):
-            cluster.take(future)
+            cluster.take(cluster.submit(same, 1))
     cluster.close()

@@ -20,7 +20,7 @@ ONE_CORE: Final = {
     **LITTLE, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     "POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1",
 }  # fmt: skip
-"""Environment of a worker, which has one core: a thread a core would fight for it."""
+"""Environment of a worker: one of as many as there are cores, so more threads would fight."""
 T = TypeVar("T")
 R = TypeVar("R")
 Build = Callable[[int, Iterable[Iterable["pa.Table"]]], R]

@@ -14,10 +14,11 @@ from lakecast.engines.protocol import Footprint
 from lakecast.errors import LakecastError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _CONNECT: Final = "10s"
-_LOOK: Final = 10.0  # seconds between two looks at whether anyone is left to work
+_LOOK: Final = 10.0  # seconds between two looks at whether anyone is there to work
+_LOOKS: Final = 6  # in a row that find nobody: a worker is started again within a few seconds
 _STAY: Final = {"distributed.deploy.lost-worker-timeout": "365 days"}
 """Dask gives a worker up for good that is down, for whatever reason, 15 seconds after it died once.
 
@@ -36,7 +37,14 @@ class _Held:
     stay: Any = None
 
     def restore(self) -> None:
-        """The environment as it was before a local cluster was started."""
+        """The environment and Dask's configuration as they were before a local cluster."""
+        self.clean()
+        if self.stay is not None:
+            self.stay.__exit__(None, None, None)
+            self.stay = None
+
+    def clean(self) -> None:
+        """The environment as it was."""
         for name, value in self.environ.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -60,7 +68,8 @@ class DaskCluster:
     def connect(self) -> Any:
         """A `distributed.Client`. Raises `Unreachable` where nobody answers."""
         with self._lock:
-            if self._held.client is None:
+            client = self._held.client
+            if client is None or client.status == "closed":  # it closes when the scheduler is lost
                 from distributed import Client
 
                 try:
@@ -85,15 +94,24 @@ class DaskCluster:
         room = min(rooms, default=self.memory or 0)
         return Footprint(service=0, worker=_PROCESS, whole=True, room=room)
 
+    def submit(self, work: Callable[..., Any], *given: Any) -> Any:
+        """A future of the work, which is done however often it was done before."""
+        with self.reaching():
+            return self.connect().submit(work, *given, pure=False)
+
     def send(self, value: Any) -> Any:
         """A future of the value on the cluster. Unlike scattered data it is made again if lost."""
-        return self.connect().submit(pickle.loads, pickle.dumps(value), pure=False)
+        return self.submit(pickle.loads, pickle.dumps(value))
 
     @contextmanager
     def reaching(self) -> Iterator[None]:
         """Errors of the cluster itself as typed ones; those of the work are left as they are."""
         from distributed import KilledWorker
-        from distributed.client import FutureCancelledError, FuturesCancelledError
+        from distributed.client import (
+            ClosedClientError,
+            FutureCancelledError,
+            FuturesCancelledError,
+        )
         from distributed.comm.core import CommClosedError
 
         try:
@@ -104,7 +122,9 @@ class DaskCluster:
                 where=self._place,
                 cure="if they were killed for memory: fewer --workers, or larger machines",
             ) from error
-        except (CommClosedError, FutureCancelledError, FuturesCancelledError) as error:
+        except (
+            ClosedClientError, CommClosedError, FutureCancelledError, FuturesCancelledError
+        ) as error:  # fmt: skip
             raise self._unreachable(error) from error
 
     def take(self, future: Any) -> Any:
@@ -116,31 +136,37 @@ class DaskCluster:
     def wait(self, futures: list[Any]) -> Any:
         """The first of them that is done, well or not.
 
-        Raises `LakecastError` where no worker of a local cluster is left to do it. Those of a
-        scheduler that was joined may come back, so they are waited for.
+        Raises `LakecastError` where a local cluster is without workers for a minute. Those of a
+        scheduler that was joined may come back at any time, so they are waited for.
         """
         from distributed import wait
 
-        while True:
+        alone = 0
+        while alone < _LOOKS:
             try:
-                with self.reaching():
+                with self.reaching(), self.connect().as_current():
                     done, _ = wait(futures, timeout=_LOOK, return_when="FIRST_COMPLETED")
             except TimeoutError:
-                self._manned()
+                alone = alone + 1 if self._unmanned() else 0
             else:
                 return next(iter(done))
+        raise LakecastError(
+            "no worker is left, and none could be started again",
+            where=self._place,
+            cure="see whether this machine has memory and processes left; fewer --workers",
+        )
 
     def close(self) -> None:
         """Leave the scheduler; a local cluster ends."""
         with self._lock:
-            for part in (self._held.client, self._held.cluster):
-                if part is not None:
-                    part.close()
-            self._held.client = self._held.cluster = None
-            self._held.restore()  # workers that were started again wrote to it again
-            if self._held.stay is not None:
-                self._held.stay.__exit__(None, None, None)
-                self._held.stay = None
+            held = self._held
+            try:
+                for part in (held.client, held.cluster):
+                    if part is not None:
+                        part.close()
+            finally:
+                held.client = held.cluster = None
+                held.restore()  # workers that were started again wrote to it again
 
     @property
     def _place(self) -> str:
@@ -154,7 +180,7 @@ class DaskCluster:
         # with: Dask writes it into this process's own, and would leave it there.
         born = {name: value for name, value in _WORKER.items() if name.endswith("_THREADS")}
         self._held.environ = {name: os.environ.get(name) for name in born}
-        self._held.stay = configured(_STAY)  # read whenever a worker dies
+        self._held.stay = self._held.stay or configured(_STAY)  # read whenever a worker dies
         with configured({"distributed.nanny.pre-spawn-environ": born}):
             self._held.cluster = LocalCluster(
                 n_workers=self.workers,
@@ -166,22 +192,12 @@ class DaskCluster:
                 silence_logs="CRITICAL",
                 env=_WORKER,
             )
-        self._held.restore()
+        self._held.clean()
         return self._held.cluster
 
-    def _manned(self) -> None:
-        """Raise `LakecastError` where every worker of a local cluster was given up."""
-        if self.address:
-            return
-        from distributed import Status
-
-        nannies = self._held.cluster.workers.values()
-        if all(nanny.status in (Status.closed, Status.failed) for nanny in nannies):
-            raise LakecastError(
-                "no worker is left, and none could be started again",
-                where=self._place,
-                cure="see whether this machine has memory and processes left; fewer --workers",
-            )
+    def _unmanned(self) -> bool:
+        """Whether a local cluster has no worker at the moment."""
+        return not self.address and not self._held.cluster.scheduler.workers
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(

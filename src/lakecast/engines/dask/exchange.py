@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from lakecast.engines.dask.map import cancel
 from lakecast.engines.order import in_order
 
@@ -28,19 +30,19 @@ def split_pieces(
     parts: Sequence[int],
 ) -> Iterator[dict[int, Any]]:
     """A future a part of each piece, once they are there; none where a piece has no rows of it."""
-    client = cluster.connect()
     held = cluster.send((split, frozenset(parts)))
 
     def submit(piece: T) -> tuple[Any, Any]:
-        found = client.submit(_split, held, piece, pure=False)
-        return found, client.submit(sorted, found, pure=False)
+        found = cluster.submit(_split, held, piece)
+        return found, cluster.submit(sorted, found)
 
     def take(both: tuple[Any, Any]) -> dict[int, Any]:
         found, names = both
-        return {part: client.submit(_part, found, part, pure=False) for part in cluster.take(names)}
+        return {part: cluster.submit(_part, found, part) for part in cluster.take(names)}
 
     def give_up(both: tuple[Any, Any]) -> None:
-        client.cancel(list(both))
+        for future in both:
+            cancel(future)
 
     yield from in_order(pieces, submit, take, give_up, 2 * cluster.slots())
 
@@ -52,13 +54,12 @@ def build_buckets(
     buckets: Mapping[int, Sequence[int]],
 ) -> Iterator[R]:
     """Each bucket from its parts."""
-    client = cluster.connect()
     held = cluster.send(build)
 
     def submit(bucket: tuple[int, Sequence[int]]) -> Any:
         number, parts = bucket
         tables = [[share[part] for share in shares if part in share] for part in parts]
-        return client.submit(_build, held, number, tables, pure=False)
+        return cluster.submit(_build, held, number, tables)
 
     yield from in_order(buckets.items(), submit, cluster.take, cancel, 2 * cluster.slots())
 
@@ -67,7 +68,12 @@ def _split(
     held: tuple[Callable[[T], Mapping[int, Any]], frozenset[int]], piece: T
 ) -> dict[int, Any]:
     split, parts = held
-    return {part: table for part, table in split(piece).items() if part in parts}
+    return {part: _own(table) for part, table in split(piece).items() if part in parts}
+
+
+def _own(table: pa.Table) -> pa.Table:
+    """A copy: Dask would count a slice with all that it is a slice of, and spill too soon."""
+    return table.take(np.arange(table.num_rows))
 
 
 def _part(found: Mapping[int, Any], part: int) -> Any:

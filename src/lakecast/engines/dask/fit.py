@@ -32,7 +32,7 @@ _OWN: Final = ("num_threads", "objective")
 def fit_together(cluster: DaskCluster, job: SharedJob) -> str:
     """The model's text. One worker fits as one machine does; a fit that breaks begins again."""
     if min(cluster.slots(), len(job.parts)) == 1:
-        return str(cluster.take(cluster.connect().submit(_alone, cluster.send(job), pure=False)))
+        return str(cluster.take(cluster.submit(_alone, cluster.send(job))))
     from distributed import KilledWorker
     from lightgbm.basic import LightGBMError
 
@@ -55,13 +55,13 @@ class _Lost(Exception):
 def _fit(cluster: DaskCluster, job: SharedJob) -> str:
     import dask.array as da
     from dask.delayed import delayed
-    from distributed import wait
     from lightgbm import DaskLGBMRegressor
 
     client = cluster.connect()
     held = cluster.send(job)
-    made = [client.submit(_arrays, held, part, pure=False) for part in job.parts]
-    wait(made)
+    made = [cluster.submit(_arrays, held, part) for part in job.parts]
+    for one in made:
+        cluster.wait([one])
 
     def whole(index: int, shape: tuple[int, ...]) -> Any:
         """The blocks of one of the three arrays, each where its part was made."""

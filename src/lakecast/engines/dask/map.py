@@ -23,10 +23,10 @@ def map_pieces(cluster: DaskCluster, work: Callable[[T], R], pieces: Sequence[T]
 
 def task_of(cluster: DaskCluster, work: Callable[[T], R]) -> Callable[[T], Any]:
     """What starts the work on a piece and gives its future; the work is sent once."""
-    client, held = cluster.connect(), cluster.send(work)
+    held = cluster.send(work)
 
     def submit(piece: T) -> Any:
-        return client.submit(_call, held, piece, pure=False)
+        return cluster.submit(_call, held, piece)
 
     return submit
 
@@ -36,5 +36,6 @@ def _call(work: Callable[[T], R], piece: T) -> R:
 
 
 def cancel(future: Any) -> None:
-    """Give it up."""
-    future.cancel()
+    """Give it up; where its client has ended, that is done."""
+    if future.client.status == "running":
+        future.cancel()

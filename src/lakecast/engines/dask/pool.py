@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from lakecast.engines.dask.map import task_of
+from lakecast.engines.dask.map import cancel, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,8 @@ class DaskPool(Generic[T, R]):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._cluster.connect().cancel(list(self._waiting))
+        for future in self._waiting:
+            cancel(future)
         self._waiting.clear()
 
     def submit(self, piece: T) -> None:

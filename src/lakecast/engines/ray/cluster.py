@@ -63,11 +63,20 @@ class RayCluster:
 
     @property
     def footprint(self) -> Footprint:
-        """What Ray's processes take; a worker's room is its part of its machines' memory."""
+        """What Ray's processes take; a worker's room is a core's part of its machine's memory.
+
+        That of the machine which has least: work may go to any of them.
+        """
         if not self.address:
             return Footprint(service=_SERVICE, worker=_WORKER, whole=False)
-        memory = int(self.connect().cluster_resources().get("memory", 0)) or self.memory or 0
-        return Footprint(service=0, worker=_WORKER, whole=False, room=memory // self.slots())
+        machines = [node["Resources"] for node in self.connect().nodes() if node["Alive"]]
+        rooms = [
+            int(one["memory"]) // int(one["CPU"])
+            for one in machines
+            if "memory" in one and one.get("CPU", 0) >= 1
+        ]
+        room = min(rooms, default=self.memory or 0)
+        return Footprint(service=0, worker=_WORKER, whole=False, room=room)
 
     def get(self, refs: Any) -> Any:
         """`ray.get`, with errors as they were raised where the work was done."""

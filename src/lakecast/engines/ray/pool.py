@@ -27,9 +27,11 @@ class RayPool(Generic[T, R]):
         return self
 
     def __exit__(self, *error: object) -> None:
-        ray = self._cluster.connect()
-        for ref in self._waiting:
-            ray.cancel(ref)
+        import ray
+
+        if ray.is_initialized():
+            for ref in self._waiting:
+                ray.cancel(ref)
         self._waiting.clear()
 
     def submit(self, piece: T) -> None:
