@@ -244,10 +244,10 @@ def metrics() -> str:
 
 
 FACETS = {
-    "map": "blocks, fits of the backtest and forecasts side by side",
+    "map": "blocks, the final fits and forecasts side by side",
     "reduce": "partial sums folded in order: same bits for any number of workers",
     "exchange": "the shuffle that builds the panel",
-    "pool": "trials of `lakecast tune`",
+    "pool": "fits of the backtest, trials of `lakecast tune`",
     "fit": 'one model fit by all workers together (`fits = "together"`)',
     "frame": "`lakecast.open(table, engine=...)`",
     "write": "`Project.write(table, frame)`",

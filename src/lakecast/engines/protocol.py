@@ -78,7 +78,7 @@ class Pool(Protocol[S, V_co]):
 
 
 class Pools(Protocol):
-    """Work whose next piece depends on the results so far."""
+    """Work that is taken as it is done: pieces of uneven length, or that depend on results."""
 
     def pool(self, work: Callable[[T], R]) -> Pool[T, R]:
         """A pool that runs `work` on pieces; one whose worker died is done again."""

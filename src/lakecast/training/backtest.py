@@ -6,6 +6,7 @@ is handed to a `Checkpoint`, so that a killed backtest goes on where it was.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
@@ -17,7 +18,7 @@ from lakecast.core import folds, metrics
 from lakecast.logs import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -75,7 +76,7 @@ Asked = tuple[Candidate, "Window"]
 class Bench(Protocol):
     """Fits candidates at windows' cutoffs, each on nothing later, and forecasts every series."""
 
-    def forecasts(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Forecasts]]:
+    def forecasts(self, asked: Sequence[Asked]) -> Generator[tuple[int, Forecasts]]:
         """Of each that is asked for, its place there, and the series that had begun by its cutoff.
 
         Series come in panel order, forecasts as they are done: a short fit waits for no long one.
@@ -305,13 +306,14 @@ def made(
     ]
     bar.advance(len(asked) - len(lacking))
     held: dict[int, Forecasts] = {}
-    fresh = bench.forecasts([(asked[place][0], asked[place][1].window) for place in lacking])
-    for index, forecasts in fresh:
-        candidate, fold = asked[lacking[index]]
-        shelf.keep(candidate.name, fold.window.index, to_frame(forecasts, fold))
-        if not shelf.lasting:
-            held[lacking[index]] = forecasts
-        bar.advance()
+    wanted = [(asked[place][0], asked[place][1].window) for place in lacking]
+    with closing(bench.forecasts(wanted)) as fresh:
+        for index, forecasts in fresh:
+            candidate, fold = asked[lacking[index]]
+            shelf.keep(candidate.name, fold.window.index, to_frame(forecasts, fold))
+            if not shelf.lasting:
+                held[lacking[index]] = forecasts
+            bar.advance()
     return (
         held.pop(place) if place in held else _kept(shelf, *each)
         for place, each in enumerate(asked)

@@ -20,7 +20,7 @@ from lakecast.training.candidates import recipe
 from lakecast.training.parts import by_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from lakecast.core.block import PanelData, PanelInfo
     from lakecast.core.folds import Fold
@@ -73,9 +73,10 @@ class FittingBench:
         small = Workbench(panel, whole.cutoffs, threads=whole.threads, budget=budget)
         return FittingBench(small, spec, self.splits, self.candidates)
 
-    def forecasts(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Forecasts]]:
+    def forecasts(self, asked: Sequence[Asked]) -> Generator[tuple[int, Forecasts]]:
         """One after the other, each when it is taken."""
-        return enumerate(self.forecast(candidate, window) for candidate, window in asked)
+        for index, (candidate, window) in enumerate(asked):
+            yield index, self.forecast(candidate, window)
 
     def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
         """Fit at the window's cutoff and forecast."""

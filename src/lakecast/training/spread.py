@@ -18,7 +18,7 @@ from lakecast.training import bench as benches
 from lakecast.training.backtest import BASELINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from lakecast.core.block import PanelData
     from lakecast.core.splits import Splits
@@ -67,8 +67,10 @@ class SpreadBench:
         del panel
         return replace(self, place=replace(self.place, most=most, key=uuid.uuid4().hex))
 
-    def forecasts(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Forecasts]]:
+    def forecasts(self, asked: Sequence[Asked]) -> Generator[tuple[int, Forecasts]]:
         """As they are done. Models begin first: baselines are short and fill what time is left."""
+        if not asked:
+            return
         work = partial(_forecast, place=self.place, candidates=self.candidates)
         pieces = sorted(enumerate(asked), key=lambda piece: piece[1][0].family == BASELINE)
         with self.engine.pool(work) as pool:
@@ -106,22 +108,22 @@ def _forecast(
     piece: tuple[int, Asked], *, place: Workplace, candidates: Mapping[str, Candidate]
 ) -> Forecasts:
     _, asked = piece
-    return replace(_held(place), candidates=candidates).forecast(*asked)
+    return replace(_held(place, 1), candidates=candidates).forecast(*asked)
 
 
 def _whole(
     name: str, *, place: Workplace, candidates: Mapping[str, Candidate], threads: int
 ) -> Forecaster:
-    bench = replace(_held(place), candidates=candidates)
-    bench.workbench.threads = threads
-    return bench.fitted(name)
+    return replace(_held(place, threads), candidates=candidates).fitted(name)
 
 
-def _held(place: Workplace) -> benches.FittingBench:
+def _held(place: Workplace, threads: int) -> benches.FittingBench:
     if place.key not in _HELD:
         let_go()
         _HELD[place.key] = _bench(place)
-    return _HELD[place.key]
+    bench = _HELD[place.key]
+    bench.workbench.threads = threads
+    return bench
 
 
 def _bench(place: Workplace) -> benches.FittingBench:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,9 +67,10 @@ class Noisy:
     rare: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[str, int]] = field(default_factory=list)
 
-    def forecasts(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Forecasts]]:
+    def forecasts(self, asked: Sequence[Asked]) -> Generator[tuple[int, Forecasts]]:
         """The last first: what comes of them depends on no order."""
-        return ((at, self.forecast(*asked[at])) for at in reversed(range(len(asked))))
+        for at in reversed(range(len(asked))):
+            yield at, self.forecast(*asked[at])
 
     def forecast(self, candidate: Candidate, window: Window) -> Forecasts:
         self.calls.append((candidate.name, window.index))

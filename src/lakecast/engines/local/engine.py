@@ -35,7 +35,7 @@ class LocalEngine(Base):
     workers: int = 1
     scratch: Path | None = None
 
-    pool = unsupported("`tune` starts processes of its own")
+    pool = unsupported("one fit takes all threads; `tune` starts processes of its own")
     fit = unsupported("one machine fits a model on all of its threads")
     frame = unsupported("`lakecast.open` gives a lazy Polars frame")
     write = unsupported("a frame of one machine is written by `Table.stage`")
