@@ -192,11 +192,11 @@ def _teach(folder: Path) -> None:
 
 
 def _fitted(context: Context, panel: LakePanel) -> Predictor:
-    from lakecast.core import folds, intervals
+    from lakecast.core import intervals
     from lakecast.models import families
     from lakecast.models.bundle import Predictor, Terms
     from lakecast.models.recipes import Tabular
-    from lakecast.training.finish import state_of
+    from lakecast.training.finish import at_end
 
     info, horizon = panel.info, context.spec.forecast.horizon
     params = families.resolve("gradient_boosting", {"num_iterations": 50})
@@ -204,13 +204,14 @@ def _fitted(context: Context, panel: LakePanel) -> Predictor:
         family="gradient_boosting", strategy="recursive", params=params, horizon=horizon
     )
     forecaster = recipe.fit(panel, info.cutoff)
+    state, norm = at_end(panel, forecaster)
     return Predictor(
         forecaster=forecaster,
         calibration=intervals.calibrate(_noise(), context.spec.forecast.levels, (7, horizon)),
-        norm=folds.basis(panel.blocks(), info.cutoff, info.season).norm,
+        norm=norm,
         info=info,
         terms=Terms(horizon=horizon, limit=None, minimum=0.0),
-        state=state_of(panel, forecaster),
+        state=state,
         series=panel.series_frame().select(CODE, *info.columns.series),
         future=Future(horizon=horizon),
     )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lakecast.training.select import Decision
     from lakecast.training.train import Job, Ran
 
-__all__ = ["Standing", "finish", "state_of"]
+__all__ = ["Standing", "at_end", "finish"]
 
 
 def finish(
@@ -47,11 +47,11 @@ def finish(
     spec, panel = job.spec, job.panel
     candidates = {one.name: one for one in decision.backtest.candidates}
     forecaster = final(replace(ran.bench, candidates=candidates), decision.choice)
-    state = state_of(panel, forecaster, levels, job.engine)
+    state, norm = at_end(panel, forecaster, levels, job.engine)
     return Predictor(
         forecaster=forecaster,
         calibration=calibrate(decision.backtest, decision.champion, spec.forecast.levels),
-        norm=_norm(panel, job.engine),
+        norm=norm,
         info=panel.info,
         terms=Terms(
             horizon=spec.forecast.horizon,
@@ -70,30 +70,29 @@ def finish(
     )
 
 
-def state_of(
+def at_end(
     panel: PanelData,
     forecaster: Forecaster,
     levels: Levels | None = None,
     engine: MapBlocks | None = None,
-) -> State:
-    """Where every series of the panel stands at its cutoff, in the order of the panel."""
-    memory = needed(forecaster, panel.info, levels)
-    work = partial(_states, memory=memory, plans=forecaster.plans)
+) -> tuple[State, Norm]:
+    """Where every series of the panel stands at its cutoff, in the order of the panel, and the norm
+    of its demand; the panel is read once."""
+    memory, season = needed(forecaster, panel.info, levels), panel.info.season
+    work = partial(_ends, memory=memory, plans=forecaster.plans)
     every = by_parts(engine, panel, work, title="states")
-    return State.merge([state for states in every for state in states])
+    states, measured = zip(*(block for part in every for block in part), strict=True)
+    norm = folds.norm_of(measured, season)
+    del measured
+    return State.merge(states), norm
 
 
-def _states(panel: PanelData, *, memory: int, plans: Sequence[FeaturePlan]) -> list[State]:
-    cutoff = panel.info.cutoff
-    return [state_at(block, cutoff, memory=memory, plans=plans) for block in panel.blocks()]
-
-
-def _norm(panel: PanelData, engine: MapBlocks | None) -> Norm:
-    season = panel.info.season
-    work = partial(_basis, season=season)
-    every = by_parts(engine, panel, work, title="scales")
-    return folds.norm_of([part for parts in every for part in parts], season)
-
-
-def _basis(panel: PanelData, *, season: int) -> list[folds.Measured]:
-    return folds.measured(panel.blocks(), panel.info.cutoff, season)
+def _ends(
+    panel: PanelData, *, memory: int, plans: Sequence[FeaturePlan]
+) -> list[tuple[State, folds.Measured]]:
+    cutoff, season = panel.info.cutoff, panel.info.season
+    return [
+        (state_at(block, cutoff, memory=memory, plans=plans), measured)
+        for block in panel.blocks()
+        for measured in folds.measured([block], cutoff, season)
+    ]

@@ -17,8 +17,11 @@ from lakecast.core.block import MemoryPanel, Parted, SharePanel, ThinPanel
 from lakecast.engines.local import LocalEngine
 from lakecast.flows.stages.training import last_note
 from lakecast.lake.lake_panel import open_panel
+from lakecast.models import families
+from lakecast.models.recipes import Tabular
 from lakecast.training import bench as benches
 from lakecast.training.candidates import parted, tabular
+from lakecast.training.finish import at_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +82,20 @@ def test_folds_of_a_panel_in_the_lake_are_made_part_by_part(project: Project) ->
         for name in ("codes", "actual", "classes", "zero_median", "spread"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
         np.testing.assert_array_equal(one.scales.squared, other.scales.squared)
+
+
+def test_where_series_stand_is_found_part_by_part(project: Project) -> None:
+    panel = open_panel(project.context.lake)
+    params = families.resolve("linear_regression", {})
+    recipe = Tabular(
+        family="linear_regression", strategy="recursive", params=params, horizon=14
+    )  # fmt: skip
+    model = recipe.fit(panel, panel.info.cutoff)
+    in_parts, one = at_end(panel, model, engine=LocalEngine(workers=2))
+    whole, other = at_end(MemoryPanel.of(panel), model)
+    assert one == other
+    for name, values in whole.to_arrays().items():
+        np.testing.assert_array_equal(in_parts.to_arrays()[name], values, err_msg=name)
 
 
 def test_the_mean_is_that_of_the_members(project: Project) -> None:
