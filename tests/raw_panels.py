@@ -209,10 +209,13 @@ def _parts(
 ) -> dict[int, dict[str, list[pl.DataFrame]]]:
     parts: dict[int, dict[str, list[pl.DataFrame]]] = {}
     for piece in cuts[SALES]:
-        for number, part in jobs.split_sales(piece, job).items():
-            parts.setdefault(number, {}).setdefault(SALES, []).append(part)
+        _add(parts, SALES, jobs.split_sales(piece, job))
     for table in jobs.shuffled(job.plan):
         for piece in cuts[table.name]:
-            for number, part in jobs.split_covariates(piece, table, job).items():
-                parts.setdefault(number, {}).setdefault(table.name, []).append(part)
+            _add(parts, table.name, jobs.split_covariates(piece, table, job))
     return parts
+
+
+def _add(parts: dict[int, dict[str, list[pl.DataFrame]]], table: str, shares: jobs.Shares) -> None:
+    for number, begin, size in shares.spans():
+        parts.setdefault(number, {}).setdefault(table, []).append(shares.rows.slice(begin, size))

@@ -49,6 +49,27 @@ def test_many_small_writes_hold_the_rows_of_one_large(
     assert list(engine.exchange(one, range(7), numbers, {0: [0]}, title="t")) == [[*range(7)]]
 
 
+def test_tables_keep_what_their_schemas_say(tmp_path: Path) -> None:
+    """Neighbours are written as one, but not across a change of it."""
+    engine = LocalEngine(workers=1, scratch=tmp_path)
+    (found,) = engine.exchange(named, range(5), names, {0: [0]}, title="t")
+    assert found == [("a", [0, 1]), ("b", [2]), ("a", [3, 4])]
+
+
+def named(piece: int) -> dict[int, pa.Table]:
+    name = b"b" if piece == 2 else b"a"
+    return {0: pa.table({"p": [piece]}).replace_schema_metadata({b"name": name})}
+
+
+def names(bucket: int, parts: Iterable[Iterable[pa.Table]]) -> list[tuple[str, list[int]]]:
+    del bucket
+    return [
+        (table.schema.metadata[b"name"].decode(), table["p"].to_pylist())
+        for tables in parts
+        for table in tables
+    ]
+
+
 def numbers(bucket: int, parts: Iterable[Iterable[pa.Table]]) -> list[int]:
     del bucket
     return [n for tables in parts for table in tables for n in table["p"].to_pylist()]

@@ -20,11 +20,11 @@ from lakecast.core.panel.build import Built, Parts, build
 from lakecast.core.panel.covariates import Values, by_series, own
 from lakecast.core.panel.keys import Places
 from lakecast.core.panel.plan import SALES
-from lakecast.core.panel.roster import NO_PART, PART
+from lakecast.core.panel.roster import PART
 from lakecast.core.panel.rows import PERIOD, Aids, covariate_rows, sales_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,14 +37,15 @@ _BY: tuple[str, str] = (CODE, PERIOD)
 class Job:
     """Everything that splitting and building need.
 
-    `roster`: the series with their statics, codes, buckets and parts. `joined`: the covariate
-    tables small enough to be given to every part. `lasts`: the last period of each table that is
-    shuffled.
+    `roster`: the series with their statics, codes, buckets and parts. `wanted` are the parts that
+    are built (None: all). `joined`: the covariate tables small enough to be given to every part.
+    `lasts`: the last period of each table that is shuffled.
     """
 
     plan: PanelPlan
     cutoff: int
     roster: pl.DataFrame
+    wanted: frozenset[int] | None = None
     aids: Aids = field(default_factory=Aids)
     joined: tuple[Values, ...] = ()
     lasts: Mapping[str, int | None] = field(default_factory=dict)
@@ -55,12 +56,50 @@ class Job:
         return Places.of(self.roster.select(self.plan.columns.series))
 
     @cached_property
-    def part_of(self) -> NDArray[np.int32]:
-        """[largest code + 1] the part of each series by its code."""
-        codes = self.roster[CODE].to_numpy()
-        parts = np.full(int(codes.max(initial=-1)) + 1, NO_PART, np.int32)
-        parts[codes] = self.roster[PART].to_numpy()
-        return parts
+    def ranks(self) -> Ranks:
+        """The series that are built, part after part."""
+        return Ranks.of(self.roster, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """The series of wanted parts in the order of their parts, then codes.
+
+    `rank` [roster + 1] is where each row of the roster stands in it, -1 where it does not; the last
+    is -1, so that unknown rows (place -1) have none. `codes` are in that order; the series of
+    `parts[i]` are those from `bounds[i]` to `bounds[i + 1]`.
+    """
+
+    rank: NDArray[np.int32]
+    codes: NDArray[np.int32]
+    parts: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, roster: pl.DataFrame, wanted: frozenset[int] | None) -> Ranks:
+        codes, parts = roster[CODE].to_numpy(), roster[PART].to_numpy()
+        order = np.lexsort((codes, parts))
+        if wanted is not None:
+            order = order[np.isin(parts[order], list(wanted))]
+        rank = np.full(codes.size + 1, -1, np.int32)
+        rank[order] = np.arange(order.size)
+        found, begins = np.unique(parts[order], return_index=True)
+        return cls(rank, codes[order], found, np.append(begins, order.size))
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What one piece holds of each part: rows `bounds[i]` to `bounds[i + 1]` are of `parts[i]`."""
+
+    rows: pl.DataFrame
+    parts: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+
+    def spans(self) -> Iterator[tuple[int, int, int]]:
+        """Part, first row and number of rows of those that there are rows of."""
+        sizes = np.diff(self.bounds)
+        for i in np.flatnonzero(sizes):
+            yield int(self.parts[i]), int(self.bounds[i]), int(sizes[i])
 
 
 def shuffled(plan: PanelPlan) -> tuple[Table, ...]:
@@ -72,13 +111,13 @@ def shuffled(plan: PanelPlan) -> tuple[Table, ...]:
     return tuple(table for table in plan.tables if table.time and set(table.keys) == whole)
 
 
-def split_sales(piece: pl.DataFrame, job: Job) -> dict[int, pl.DataFrame]:
+def split_sales(piece: pl.DataFrame, job: Job) -> Shares:
     """By part, the rows up to the cutoff whose series are in the roster."""
     rows = sales_rows(piece, job.plan, job.aids).rows.filter(pl.col(PERIOD) <= job.cutoff)
     return _split(rows, job.plan.sales.measures, job)
 
 
-def split_covariates(piece: pl.DataFrame, table: Table, job: Job) -> dict[int, pl.DataFrame]:
+def split_covariates(piece: pl.DataFrame, table: Table, job: Job) -> Shares:
     """By part, the rows of a shuffled table whose series are in the roster."""
     rows = covariate_rows(piece, table, job.plan, job.aids)
     kinds = {key: job.roster.schema[key] for key in table.keys}
@@ -122,21 +161,21 @@ def assemble(bucket: int, part: int, rows: Mapping[str, Sequence[pl.DataFrame]],
     )
 
 
-def _split(rows: pl.DataFrame, measures: Sequence[Measure], job: Job) -> dict[int, pl.DataFrame]:
-    places = job.places.find(rows)
-    known = places >= 0
-    codes = job.roster[CODE].to_numpy()[places[known]]
-    numbered = rows.filter(pl.Series(known)).with_columns(pl.Series(CODE, codes))
-    merged = merge(lift(numbered, _BY, measures, job.aids), _BY, measures)
-    part = job.part_of[merged[CODE].to_numpy()]
-    order = np.argsort(part, kind="stable")
-    found, begins = np.unique(part[order], return_index=True)
-    ordered = merged[order]
-    sizes = np.diff(begins, append=merged.height)
-    return {
-        int(number): ordered.slice(int(begin), int(size))
-        for number, begin, size in zip(found, begins, sizes, strict=True)
-    }
+def _split(rows: pl.DataFrame, measures: Sequence[Measure], job: Job) -> Shares:
+    """Sorted once, by series in the order of their parts: then each part is a slice."""
+    ranks = job.ranks
+    rank = ranks.rank[job.places.find(rows)]
+    known = rank >= 0
+    if not known.all():
+        rows, rank = rows.filter(pl.Series(known)), rank[known]
+    ranked = rows.with_columns(pl.Series(CODE, rank))
+    merged = merge(lift(ranked, _BY, measures, job.aids), _BY, measures)
+    ordered = merged[CODE].to_numpy()
+    return Shares(
+        rows=merged.with_columns(pl.Series(CODE, ranks.codes[ordered])),
+        parts=ranks.parts,
+        bounds=np.searchsorted(ordered, ranks.bounds),
+    )
 
 
 def _finished(parts: Sequence[pl.DataFrame], measures: Sequence[Measure]) -> pl.DataFrame:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NULL: Final = np.uint32(2**32 - 1)
+_SPARE: Final = 4  # cells that a series may take where places are looked up in a grid
+_FEW: Final = 10_000  # series that a grid may always have cells for
+_RUNS: Final = 64  # sorted runs up to which merging them is faster than sorting
 
 
 def interned(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -40,46 +43,105 @@ def plain(frame: pl.DataFrame, kinds: pl.Schema) -> pl.DataFrame:
 def grouped(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[pl.DataFrame, NDArray[np.intp]]:
     """An interned frame, the rows equal in all columns (null equals null) side by side, and where
     each such group begins; neither groups nor their rows are in an order."""
-    key = pl.Series(_key(_two(frame, columns)))
-    order = key.arg_sort()
-    ordered = key.gather(order).to_numpy()
-    changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    return frame[order], np.append(0, changes) if len(ordered) else changes
+    key = _key(_two(frame, columns))
+    order = sorting(key)
+    return frame[order], np.flatnonzero(begins(key[order]))
+
+
+def sorting(key: NDArray[Any]) -> NDArray[np.intp]:
+    """[n] what sorts the key, equal ones in any order; a few sorted runs are merged, not sorted."""
+    runs = np.count_nonzero(key[1:] < key[:-1])
+    return np.argsort(key, kind="stable" if runs < _RUNS else None)
+
+
+def begins(key: NDArray[Any]) -> NDArray[np.bool_]:
+    """[n] where another value begins in a sorted key; the first does."""
+    new = np.ones(key.size, np.bool_)
+    np.not_equal(key[1:], key[:-1], out=new[1:])
+    return new
+
+
+def in_order(order: NDArray[np.intp], new: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """`sorting` with equal ones in their order, by where values begin in what it sorts."""
+    group = np.cumsum(new)
+    return np.sort(group << 32 | order) & (2**32 - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where each series stands in a frame of distinct ones.
 
-    `held` are the categories that `keys` (ascending) were made of, `rows` the places.
+    `held` are its categories: they keep the pools alive, and are what is pickled.
     """
 
     columns: tuple[str, ...]
     held: pl.DataFrame
-    keys: NDArray[np.uint64]
-    rows: NDArray[np.int64]
+    index: _Grid | _Sorted
 
     @classmethod
     def of(cls, series: pl.DataFrame) -> Places:
         """Of a frame of the series columns, each series once."""
         coded = interned(series, series.columns)
-        held = pl.concat([coded, _two(coded, coded.columns).rename(_apart)], how="horizontal")
-        keys = _key(held[:, -2:] if len(coded.columns) > 1 else held[:, -1:])
-        order = np.argsort(keys)
-        return cls(tuple(series.columns), held, keys[order], order)
+        two = _two(coded, coded.columns)
+        held = pl.concat([coded, two.rename(_apart)], how="horizontal")
+        return cls(tuple(series.columns), held, _Grid.of(two) or _Sorted.of(two))
 
-    def find(self, rows: pl.DataFrame) -> NDArray[np.int64]:
+    def find(self, rows: pl.DataFrame) -> NDArray[np.int32]:
         """[n] the place of each row's series, -1 for one that is not there."""
-        if not self.keys.size:
-            return np.full(rows.height, -1)
         coded = interned(rows.select(self.columns), self.columns)
-        keys = _key(_two(coded, self.columns))
-        near = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
-        return np.where(self.keys[near] == keys, self.rows[near], -1)
+        return self.index.find(_two(coded, self.columns))
 
     def __reduce__(self) -> tuple[Callable[..., Places], tuple[Any, ...]]:
         """Numbers are of this process; another makes its own."""
         return Places.of, (self.held.select(pl.col(self.columns).cast(pl.String)),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """`rows` [A, B]: the place by the numbers of both categories, -1 where there is none."""
+
+    rows: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, two: pl.DataFrame) -> _Grid | None:
+        """None where it would be much larger than the frame."""
+        if two.is_empty():
+            return None
+        first, second = _numbers(two)
+        shape = (int(first.max()) + 1, int(second.max()) + 1)
+        if shape[0] * shape[1] > _SPARE * (two.height + _FEW):
+            return None
+        rows = np.full(shape, -1, np.int32)
+        rows[first, second] = np.arange(two.height)
+        return cls(rows)
+
+    def find(self, two: pl.DataFrame) -> NDArray[np.int32]:
+        first, second = _numbers(two)
+        known = (first < self.rows.shape[0]) & (second < self.rows.shape[1])
+        if known.all():
+            return self.rows[first, second]
+        return np.where(known, self.rows[np.where(known, first, 0), np.where(known, second, 0)], -1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """`keys` of one or two categories, ascending, and the place `rows` of each."""
+
+    keys: NDArray[np.uint64]
+    rows: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, two: pl.DataFrame) -> _Sorted:
+        keys = _key(two)
+        order = sorting(keys)
+        return cls(keys[order], order.astype(np.int32))
+
+    def find(self, two: pl.DataFrame) -> NDArray[np.int32]:
+        if not self.keys.size:
+            return np.full(two.height, -1, np.int32)
+        keys = _key(two)
+        near = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
+        return np.where(self.keys[near] == keys, self.rows[near], -1)
 
 
 def _pool(name: str) -> pl.Categorical:
@@ -113,8 +175,14 @@ def _apart(name: str) -> str:
 
 def _key(two: pl.DataFrame) -> NDArray[np.uint64]:
     """[n] one or two categories as one number."""
-    key = _number(two[:, 0]).astype(np.uint64)
-    return key << np.uint64(32) | _number(two[:, 1]) if two.width > 1 else key
+    first, second = _numbers(two)
+    return first.astype(np.uint64) << np.uint64(32) | second
+
+
+def _numbers(two: pl.DataFrame) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """[n], [n] of the categories; the first are 0 where there is one alone."""
+    second = _number(two[:, -1])
+    return _number(two[:, 0]) if two.width > 1 else np.zeros_like(second), second
 
 
 def _number(values: pl.Series) -> NDArray[np.uint32]:

@@ -62,7 +62,7 @@ def survey_sales(ready: Ready, plan: PanelPlan, *, load: str, buckets: int) -> S
     keys = [*plan.columns.series, *plan.attributes]
     kinds = rows.select(keys).schema
     series = _series(rows, keys)
-    touched = _touched(plain(series, kinds), plan.columns.series, buckets)
+    touched = _touched(series, kinds, plan.columns.series, buckets)
     return Survey(
         periods=_periods(rows),
         series=series,
@@ -177,11 +177,14 @@ def _distinct(series: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _touched(series: pl.DataFrame, keys: Sequence[str], buckets: int) -> pl.DataFrame:
+def _touched(
+    series: pl.DataFrame, kinds: pl.Schema, keys: Sequence[str], buckets: int
+) -> pl.DataFrame:
     """The buckets that the series lie in, sorted; a few series tell where there are many."""
-    found = np.unique(buckets_of(series.head(_ENOUGH), keys, buckets))
-    if found.size < buckets and series.height > _ENOUGH:
-        found = np.unique(buckets_of(series, keys, buckets))
+    own = series.select(keys)
+    found = np.unique(buckets_of(plain(own.head(_ENOUGH), kinds), keys, buckets))
+    if found.size < buckets and own.height > _ENOUGH:
+        found = np.unique(buckets_of(plain(own, kinds), keys, buckets))
     return pl.DataFrame({BUCKET: found}, schema={BUCKET: pl.Int32()})
 
 

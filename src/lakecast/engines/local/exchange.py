@@ -6,14 +6,15 @@ after part. So the number of files and of reads follows the bytes, not pieces ti
 
 from __future__ import annotations
 
-from itertools import groupby
-from pathlib import Path
+from array import array
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from lakecast.errors import LakecastError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -34,8 +35,26 @@ class Span(NamedTuple):
     size: int
 
 
-Spilled = dict[int, list[Span]]
-"""The spans of each part, in the order of the pieces."""
+@dataclass(slots=True)
+class Spilled:
+    """The spans of each part, in the order of the pieces: there are parts times files of them.
+
+    `flat` holds the number of the file, start and size of each.
+    """
+
+    paths: list[Path] = field(default_factory=list)
+    flat: dict[int, array[int]] = field(default_factory=dict)
+
+    def add(self, part: int, start: int, size: int) -> None:
+        """Note a span of the last file."""
+        self.flat.setdefault(part, array("q")).extend((len(self.paths) - 1, start, size))
+
+    def spans(self, part: int) -> Iterator[Span]:
+        """Those of a part."""
+        flat = self.flat.get(part, array("q"))
+        for at in range(0, len(flat), 3):
+            file, start, size = flat[at : at + 3]
+            yield Span(self.paths[file], start, size)
 
 
 def spill(
@@ -47,17 +66,17 @@ def spill(
     title: str,
 ) -> Spilled:
     """Split all pieces and write their parts to files in the folder."""
-    found: Spilled = {}
+    found = Spilled()
     waiting: list[Mapping[int, pa.Table]] = []
-    held = files = 0
+    held = 0
     for parts in engine.map(split, pieces, title=title):
         waiting.append(parts)
         held += sum(table.nbytes for table in parts.values())
         if held >= HELD:
-            _write(folder / f"{files}.arrows", waiting, found)
-            waiting, held, files = [], 0, files + 1
+            _write(folder, waiting, found)
+            waiting, held = [], 0
     if waiting:
-        _write(folder / f"{files}.arrows", waiting, found)
+        _write(folder, waiting, found)
     return found
 
 
@@ -68,19 +87,21 @@ def gather(
 ) -> R:
     """Build a bucket from its parts, one after the other; a part may have no tables."""
     number, parts = bucket
-    return build(number, (list(map(_read, spilled.get(part, ()))) for part in parts))
+    return build(number, (list(map(_read, spilled.spans(part))) for part in parts))
 
 
-def _write(path: Path, waiting: Sequence[Mapping[int, pa.Table]], found: Spilled) -> None:
+def _write(folder: Path, waiting: Sequence[Mapping[int, pa.Table]], found: Spilled) -> None:
     import pyarrow as pa
 
+    path = folder / f"{len(found.paths)}.arrows"
+    found.paths.append(path)
     try:
         with pa.OSFile(str(path), "wb") as sink:
             for part in sorted({part for parts in waiting for part in parts}):
                 for table in _joined([parts[part] for parts in waiting if part in parts]):
                     start = sink.tell()
                     _stream(sink, table)
-                    found.setdefault(part, []).append(Span(path, start, sink.tell() - start))
+                    found.add(part, start, sink.tell() - start)
     except OSError as error:
         raise LakecastError(
             f"cannot spill: {error}",
@@ -93,8 +114,13 @@ def _joined(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
     """Neighbours with the same columns and metadata as one."""
     import pyarrow as pa
 
-    for _, alike in groupby(tables, key=lambda table: table.schema.serialize().to_pybytes()):
-        yield pa.concat_tables(alike).combine_chunks()
+    alike: list[pa.Table] = []
+    for table in tables:
+        if alike and not table.schema.equals(alike[0].schema, check_metadata=True):
+            yield pa.concat_tables(alike).combine_chunks()
+            alike = []
+        alike.append(table)
+    yield pa.concat_tables(alike).combine_chunks()
 
 
 def _stream(sink: pa.NativeFile, table: pa.Table) -> None:

@@ -8,7 +8,7 @@ one part a worker, however large the panel; one commit a table puts them in plac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,17 +96,21 @@ def build_panel(
     if about and lake.table(PANEL).fingerprint() == fingerprint:
         return _outcome(about, ())
     buckets = bucket_count(lake, spec.panel.buckets)
-    explored = explore(spec, lake, engine, buckets)
-    end = cut(explored.sales.periods, explored.plan.clock, as_of)
-    found = explored.until(end.cutoff)
+    found = explore(spec, lake, engine, buckets)
+    end = cut(found.sales.periods, found.plan.clock, as_of)
+    found = found.until(end.cutoff)
     signatures = _signatures(spec, lake, found, end, buckets)
     touched = _touched(signatures, about)
     job = _job(lake, engine, found, end, buckets)
+    whole = [
+        panel_findings(end, found.counts, found.plan), misaligned(found.sales.series, found.plan)
+    ]  # fmt: skip
+    del found  # a row a series, of which the job has its own
     staged = list(_build(lake, engine, job, touched))
     change = Change(
         staged=staged,
         buckets=buckets,
-        findings=_findings(lake, found, end, staged),
+        findings=_findings(lake, whole, staged),
         about=_about(job, signatures, _sizes(staged, about)),
         fingerprint=fingerprint,
     )
@@ -190,24 +194,24 @@ def _build(lake: Lake, engine: Engine, job: Job, touched: Sequence[int]) -> Iter
     work = [*sales_pieces(lake, job.plan), *large]
     parts = parts_of(job.roster, touched)
     wanted = frozenset(part for some in parts.values() for part in some)
-    split = partial(_split_piece, job=job, wanted=wanted)
+    own = replace(job, wanted=wanted)
+    _ = own.ranks  # made once, not by every worker
+    if not engine.spread:
+        _ = own.places
+    split = partial(_split_piece, job=own)
     build = partial(_build_bucket, parts=parts, job=job, lake=lake)
     return engine.exchange(split, work, build, parts, title="panel")
 
 
-def _split_piece(piece: Piece, job: Job, wanted: frozenset[int]) -> dict[int, pa.Table]:
+def _split_piece(piece: Piece, job: Job) -> dict[int, pa.Table]:
     rows = read_piece(piece)
     if piece.table == SALES:
         found = split_sales(rows, job)
     else:
         table = next(table for table in job.plan.tables if table.name == piece.table)
         found = split_covariates(rows, table, job)
-    named = {_TABLE: piece.table.encode()}
-    return {
-        part: some.to_arrow().replace_schema_metadata(named)
-        for part, some in found.items()
-        if part in wanted
-    }
+    named = found.rows.to_arrow().replace_schema_metadata({_TABLE: piece.table.encode()})
+    return {part: named.slice(begin, size) for part, begin, size in found.spans()}
 
 
 def _build_bucket(
@@ -228,14 +232,12 @@ def _built(bucket: int, job: Job, part: int, tables: Iterable[pa.Table]) -> Buil
     return assemble(bucket, part, rows, job)
 
 
-def _findings(lake: Lake, found: Found, end: Cut, staged: Sequence[StagedBucket]) -> pl.DataFrame:
+def _findings(
+    lake: Lake, whole: Sequence[pl.DataFrame], staged: Sequence[StagedBucket]
+) -> pl.DataFrame:
     """Those of the panel as a whole, of the buckets rebuilt, and of the others as they were."""
     rebuilt = [part.bucket for part in staged]
     kept = read_findings(lake).filter((pl.col(BUCKET) >= 0) & ~pl.col(BUCKET).is_in(rebuilt))
-    whole = [
-        panel_findings(end, found.counts, found.plan),
-        misaligned(found.sales.series, found.plan),
-    ]
     return pl.concat([*whole, kept, *(part.findings for part in staged)])
 
 

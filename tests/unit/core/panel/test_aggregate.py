@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lakecast.core.panel.aggregate import finish, lift, merge
 from lakecast.core.panel.plan import Measure
@@ -84,3 +86,20 @@ def test_no_rows_make_no_groups() -> None:
     done = finish(merge(lift(ROWS.clear(), ["k"], wanted, Aids()), ["k"], wanted), ["k"], wanted)
     assert done.height == 0
     assert done.columns == ["k", "_rows", "v"]
+
+
+few = st.sampled_from([-(2**31), -1, 0, 3, 2**31 - 1])
+
+
+@pytest.mark.parametrize("aggregate", EXPECTED)
+@given(rows=st.lists(st.tuples(few, few, st.floats(0, 9)), max_size=20))
+def test_two_small_keys_are_merged_as_any(
+    aggregate: str, rows: list[tuple[int, int, float]]
+) -> None:
+    """They are sorted by as one number; the order of equal ones, and so each sum, is the same."""
+    wanted, keys = measures(aggregate), ["a", "b"]
+    frame = pl.DataFrame(rows, schema={"a": pl.Int64, "b": pl.Int64, "v": pl.Float64}, orient="row")
+    general = merge(lift(frame, keys, wanted, Aids()), keys, wanted)
+    small = frame.with_columns(pl.col(keys).cast(pl.Int32))
+    packed = merge(lift(small, keys, wanted, Aids()), keys, wanted)
+    assert packed.with_columns(pl.col(keys).cast(pl.Int64)).equals(general)

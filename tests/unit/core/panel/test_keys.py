@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lakecast.core.panel import keys
 from lakecast.core.panel.keys import Places, grouped, interned, plain
 
 if TYPE_CHECKING:
@@ -59,12 +60,18 @@ def test_groups_are_those_of_polars(rows: list[tuple[str | None, ...]], width: i
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(texts, texts, texts), max_size=30), st.integers(1, 3))
-def test_places_are_those_of_a_join(rows: list[tuple[str | None, ...]], width: int) -> None:
+@given(st.lists(st.tuples(texts, texts, texts), max_size=30), st.integers(1, 3), st.booleans())
+def test_places_are_those_of_a_join(
+    rows: list[tuple[str | None, ...]], width: int, gridded: bool
+) -> None:
     columns = list("abc")[:width]
     frame = pl.DataFrame(rows, schema=dict.fromkeys("abc", pl.String), orient="row")
     known = frame.head(10).select(columns).unique(maintain_order=True)
-    found = Places.of(known).find(frame)
+    with pytest.MonkeyPatch.context() as patched:
+        if not gridded:
+            patched.setattr(keys, "_SPARE", 0)
+        places = Places.of(known)
+    found = places.find(frame)
     place = known.with_row_index("n")
     joined = frame.join(place, on=columns, how="left", nulls_equal=True, maintain_order="left")
     assert found.tolist() == joined["n"].cast(pl.Int64).fill_null(-1).to_list()

@@ -65,5 +65,6 @@ def test_touched_buckets_are_those_of_all_series_however_many(
     monkeypatch.setattr(surveys, "_ENOUGH", 2)
     series = pl.DataFrame({"loja": [f"s{n}" for n in range(40)]})
     for buckets in (1, 7, 200):
-        found = surveys._touched(series, ["loja"], buckets)["bucket"].to_list()
+        coded = interned(series, ["loja"])
+        found = surveys._touched(coded, series.schema, ["loja"], buckets)["bucket"].to_list()
         assert found == sorted(set(buckets_of(series, ["loja"], buckets).tolist()))

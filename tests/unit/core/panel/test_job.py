@@ -1,0 +1,44 @@
+"""What a piece holds of each part, and which series are wanted."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from lakecast.columns import CODE
+from lakecast.core.panel.job import Ranks, Shares
+from lakecast.core.panel.roster import PART
+
+ROSTER = pl.DataFrame(
+    {CODE: [4, 0, 3, 1, 2], PART: [7, 2, 2, 7, 5]}, schema={CODE: pl.Int32(), PART: pl.Int32()}
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "codes", "parts", "bounds", "rank"),
+    [
+        (None, [0, 3, 2, 1, 4], [2, 5, 7], [0, 2, 3, 5], [4, 0, 1, 3, 2, -1]),
+        (frozenset({7, 2, 9}), [0, 3, 1, 4], [2, 7], [0, 2, 4], [3, 0, 1, 2, -1, -1]),
+        (frozenset(), [], [], [0], [-1] * 6),
+    ],
+)
+def test_series_by_part_then_code(
+    wanted: frozenset[int] | None, codes: list[int], parts: list[int], bounds: list[int],
+    rank: list[int],
+) -> None:  # fmt: skip
+    found = Ranks.of(ROSTER, wanted)
+    assert found.codes.tolist() == codes
+    assert found.parts.tolist() == parts
+    assert found.bounds.tolist() == bounds
+    assert found.rank.tolist() == rank
+
+
+def test_no_series() -> None:
+    found = Ranks.of(ROSTER.head(0), None)
+    assert (found.codes.size, found.bounds.tolist(), found.rank.tolist()) == (0, [0], [-1])
+
+
+def test_spans_of_parts_that_have_rows() -> None:
+    shares = Shares(pl.DataFrame(), np.array([2, 5, 7], np.int32), np.array([0, 3, 3, 4]))
+    assert list(shares.spans()) == [(2, 0, 3), (7, 3, 1)]
