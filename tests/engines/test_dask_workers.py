@@ -84,12 +84,19 @@ def test_work_that_nobody_is_left_for(
         cluster.take(future)
 
 
-def test_what_was_configured_is_again_once_it_is_closed(cluster: DaskCluster) -> None:
-    before = config.get(TIMEOUT)
+def test_what_was_configured_is_again_once_it_is_closed(
+    cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before, environ = config.get(TIMEOUT), dict(os.environ)
     cluster.connect()
     assert config.get(TIMEOUT) != before
     cluster.close()
     assert config.get(TIMEOUT) == before
+    assert dict(os.environ) == environ
+    os.environ["OMP_NUM_THREADS"] = "3"  # the user's, by now
+    cluster.close()
+    assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
 @pytest.mark.parametrize("pooled", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from tests.projects import DAYS, SERIES, START
 
 from lakecast import Project
+from lakecast.flows.stages import features
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,19 @@ def test_one_row_a_series_and_day(project: Path) -> None:
     days = [START + timedelta(days=n) for n in range(DAYS)]
     for _, series in rows.group_by("produto", "loja"):
         assert series["data_venda"].to_list() == days
+
+
+def test_many_files_hold_the_rows_of_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Project.open(project)
+    whole, table = _table(opened), opened.context.lake.table("features")
+    few = len(table.files())
+    monkeypatch.setattr(features, "_PIECES", 1)
+    monkeypatch.setattr(features, "PIECE", 2 * DAYS)
+    shutil.rmtree(project / "lake" / "features")
+    opened = Project.open(project)
+    again, table = _table(opened), opened.context.lake.table("features")
+    assert len(table.files()) > few
+    assert again.equals(whole)
 
 
 def test_lags_are_lags(project: Path) -> None:

@@ -106,7 +106,8 @@ def _finished(measure: Measure) -> pl.Expr:
 
 
 def _sorted(parts: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
-    """The rows sorted by the keys, those of equal ones in their order; [n] where a key begins."""
+    """The rows sorted by the keys, those of equal ones in their order; [n] whether a key differs
+    from the one before (the first may or may not be said to)."""
     packed = _packed(parts, keys)
     if packed is None:
         rows = parts.sort(keys, maintain_order=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from lakecast.engines.dask.cluster import lost as gone
 from lakecast.errors import LakecastError
 from lakecast.logs import get_logger
 
@@ -41,6 +42,8 @@ def fit_together(cluster: DaskCluster, job: SharedJob) -> str:
             return _fit(cluster, job)
         except (_Lost, LightGBMError, KilledWorker, OSError) as error:
             _LOG.warning("a fit by all workers broke and begins again: %s", error)
+        except gone() as error:
+            raise cluster.unreachable(error) from error
     raise LakecastError(
         f"a fit broke {_TRIES} times",
         where="the Dask cluster",
@@ -61,7 +64,7 @@ def _fit(cluster: DaskCluster, job: SharedJob) -> str:
     held = cluster.send(job)
     made = [cluster.submit(_arrays, held, part) for part in job.parts]
     for one in made:
-        cluster.wait([one])
+        cluster.wait(one)
 
     def whole(index: int, shape: tuple[int, ...]) -> Any:
         """The blocks of one of the three arrays, each where its part was made."""
@@ -94,10 +97,14 @@ def _watched(client: Any) -> Iterator[None]:
     begun = client.run_on_scheduler(_addresses)
     lost: list[str] = []
     ended = Event()
+    away: tuple[type[Exception], ...] = (OSError, *gone())
 
     def watch() -> None:
         while not ended.wait(_LOOK):
-            there = client.run_on_scheduler(_addresses)
+            try:
+                there = client.run_on_scheduler(_addresses)
+            except away:
+                return  # with the scheduler, as the training itself will find
             lost.extend(begun - there)
             if lost:
                 client.cancel(_training(client))

@@ -28,5 +28,6 @@ def stage_partitions(cluster: DaskCluster, frame: Any, stage: Callable[[Any], R]
     from dask.delayed import delayed
 
     lazy = delayed(stage, pure=False)
-    futures = cluster.connect().compute([lazy(part) for part in frame.to_delayed()])
+    with cluster.reaching():
+        futures = cluster.connect().compute([lazy(part) for part in frame.to_delayed()])
     return [cluster.take(future) for future in futures]

@@ -37,5 +37,5 @@ def _call(work: Callable[[T], R], piece: T) -> R:
 
 def cancel(future: Any) -> None:
     """Give it up; where its client has ended, that is done."""
-    if future.client.status == "running":
+    if future.client.status not in {"closing", "closed"}:
         future.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from lakecast.engines.dask.map import cancel, task_of
@@ -22,6 +23,7 @@ class DaskPool(Generic[T, R]):
         self._cluster = cluster
         self._submit = task_of(cluster, work)
         self._waiting: dict[Any, T] = {}
+        self._done: SimpleQueue[Any] = SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -33,10 +35,18 @@ class DaskPool(Generic[T, R]):
 
     def submit(self, piece: T) -> None:
         """Take a piece on."""
-        self._waiting[self._submit(piece)] = piece
+        future = self._submit(piece)
+        self._waiting[future] = piece
+        future.add_done_callback(self._done.put)
 
     def next(self) -> tuple[T, R]:
         """A piece that is done."""
-        future = self._cluster.wait(list(self._waiting))
+        future = self._cluster.patient(self._look)
         piece = self._waiting.pop(future)
         return piece, self._cluster.take(future)
+
+    def _look(self, seconds: float) -> Any:
+        try:
+            return self._done.get(timeout=seconds)
+        except Empty:
+            raise TimeoutError from None

@@ -12,6 +12,7 @@ from lakecast.engines.base import Base
 from lakecast.engines.local.exchange import gather, spill
 from lakecast.engines.local.map import map_pieces
 from lakecast.engines.protocol import unsupported
+from lakecast.machine import trim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,6 +69,8 @@ class LocalEngine(Base):
             self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="exchange-", dir=self.scratch) as name:
             spilled = spill(self, split, pieces, Path(name), title=f"{title}: reading")
+            del split, pieces
+            trim()  # what splitting left, before as much is taken again
             work = partial(gather, build, spilled)
             yield from self.map(work, list(buckets.items()), title=f"{title}: building")
 

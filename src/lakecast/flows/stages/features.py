@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 
 FEATURES: Final = "features"
 PLAN: Final = "lakecast.feature_plan"
+_PIECES: Final = 64  # of a file: eight million rows
 
 
 def run_features(context: Context, fingerprint: str) -> int:
     """Replace the table `features`; the number of rows.
 
     Columns: series_code, the series columns, time, target, then the features (float32; categories
-    as places in their vocabulary), sorted by series and time within a bucket. The fitted plan rides
+    as places in their vocabulary), sorted by series and time within a file. The fitted plan rides
     on the commit as JSON and lies in `features/plan.json`.
     """
     panel = open_panel(context.lake)
@@ -82,13 +83,19 @@ def plan_of(spec: Spec, panel: LakePanel) -> FeaturePlan:
 def _bucket(
     bucket: int, *, lake: Lake, panel: LakePanel, fitted: FittedPlan, schema: pa.Schema
 ) -> list[FileRef]:
-    """One file: a piece of a block is computed and written before the next is."""
+    """A piece of a block is computed and written before the next is.
+
+    A file has so many at most: what its writer notes of each row group is held to the end.
+    """
     import pyarrow as pa
 
-    own = panel.part([bucket])
-    rows = pa.RecordBatchReader.from_batches(schema, _batches(own, fitted, schema))
-    table = lake.table(FEATURES)
-    return [table.stage(rows, partition={BUCKET: bucket}, groups="batches")]
+    table, files = lake.table(FEATURES), []
+    batches = _batches(panel.part([bucket]), fitted, schema)
+    for first in batches:
+        some = chain([first], islice(batches, _PIECES - 1))
+        rows = pa.RecordBatchReader.from_batches(schema, some)
+        files.append(table.stage(rows, partition={BUCKET: bucket}, groups="batches"))
+    return files
 
 
 def _packed(schema: pa.Schema, panel: LakePanel, plan: FeaturePlan) -> pa.Schema:
