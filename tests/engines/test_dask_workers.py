@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
-from functools import partial
 from signal import SIGKILL
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -110,15 +110,17 @@ def test_a_scheduler_that_dies_with_work_in_hand(pooled: bool, tmp_path: Path) -
     scheduler = (SCRIPTS / "dask", "scheduler", *here, "--port", port, "--no-dashboard")
     cluster = DaskCluster(workers=1, address=address)
     with program(*scheduler, port=port) as server, program(*worker, port=port):
+        # A worker of another program has not these tests.
+        work, piece = subprocess.check_call, ["sh", "-c", f"touch {flag}; sleep 60"]
         if pooled:
-            with DaskPool(cluster, partial(wait_there, flag=flag)) as pool:
-                pool.submit(1)
+            with DaskPool(cluster, work) as pool:
+                pool.submit(piece)
                 until_there(flag)
                 os.killpg(server.pid, SIGKILL)
                 with pytest.raises(Unreachable, match="does not answer"):
                     pool.next()
         else:
-            pieces = map_pieces(cluster, partial(wait_there, flag=flag), [1, 2])
+            pieces = map_pieces(cluster, work, [piece, piece])
             killer = Thread(target=lambda: (until_there(flag), os.killpg(server.pid, SIGKILL)))
             killer.start()
             with pytest.raises(Unreachable, match="does not answer"):
