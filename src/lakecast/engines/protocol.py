@@ -159,6 +159,11 @@ class Footprint:
     whole: bool
     room: int | None = None
 
+    @property
+    def here(self) -> bool:
+        """Whether it was started here."""
+        return self.room is None
+
 
 class Unsupported:
     """A facet that an engine lacks, and why. Asking an engine for it raises `UsageError`."""

@@ -86,8 +86,8 @@ class SpreadBench:
     def whole(self, names: Sequence[str]) -> Iterator[Forecaster]:
         """See `bench.FinalBench`; side by side, on all cores that workers started here have."""
         footprint = self.engine.footprint
-        here = footprint is not None and footprint.room is None
-        threads = max(self.engine.workers // len(names), 1) if here else 1
+        idle = footprint is not None and footprint.here
+        threads = max(self.engine.workers // len(names), 1) if idle else 1
         place, candidates = self.place, self.candidates
         work = partial(_whole, place=place, candidates=candidates, threads=threads)
         return self.engine.map(work, names, title="final fits")

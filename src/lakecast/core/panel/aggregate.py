@@ -49,7 +49,7 @@ def lift(
 def merge(parts: pl.DataFrame, keys: Sequence[str], measures: Sequence[Measure]) -> pl.DataFrame:
     """One row a key, sorted by the keys."""
     rows, new = _sorted(parts, keys)
-    if new[1:].all():
+    if new.all():
         return rows  # nothing to merge: true of most pieces at the grain of the panel
     # A sorted key makes each group a slice that one thread sums.
     grouped = rows.with_columns(pl.Series(_GROUP, np.cumsum(new)).set_sorted())
@@ -106,13 +106,13 @@ def _finished(measure: Measure) -> pl.Expr:
 
 
 def _sorted(parts: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
-    """The rows sorted by the keys, those of equal ones in their order; [n] whether a key differs
-    from the one before (the first may or may not be said to)."""
+    """The rows sorted by the keys, those of equal ones in their order; [n] where a key begins."""
     packed = _packed(parts, keys)
     if packed is None:
         rows = parts.sort(keys, maintain_order=True)
         differs = (pl.col(key).ne_missing(pl.col(key).shift(1)) for key in keys)
-        return rows, rows.select(pl.any_horizontal(differs)).to_series().to_numpy()
+        first = pl.int_range(pl.len()) == 0
+        return rows, rows.select(pl.any_horizontal(*differs, first)).to_series().to_numpy()
     order = sorting(packed)
     new = begins(packed[order])
     return parts[order if new.all() else in_order(order, new)], new

@@ -57,15 +57,15 @@ class _Held:
 
         Each whatever becomes of the others.
         """
-        with ExitStack() as ends:
+        with ExitStack() as ends:  # last in, first called
+            ends.callback(self.environ.clear)
             if self.stay is not None:
                 ends.callback(self.stay.__exit__, None, None, None)
             ends.callback(self.clean)  # workers that were started again wrote to it again
-            for part in (self.cluster, self.client):  # called in the opposite order
+            for part in (self.cluster, self.client):
                 if part is not None:
                     ends.callback(part.close)
             self.client = self.cluster = self.stay = None
-        self.environ = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +135,7 @@ class DaskCluster:
                 where=self._place,
                 cure="if they were killed for memory: fewer --workers, or larger machines",
             ) from error
-        except lost() as error:
+        except gone() as error:
             raise self.unreachable(error) from error
 
     def take(self, future: Any) -> Any:
@@ -218,10 +218,10 @@ class DaskCluster:
     def _ask(self, question: Callable[[Any], R]) -> R:
         """What the scheduler answers."""
         client = self.connect()
-        gone: tuple[type[Exception], ...] = (OSError, AttributeError, *lost())
+        errors: tuple[type[Exception], ...] = (OSError, AttributeError, *gone())
         try:
             return question(client)
-        except gone as error:  # Dask's own, also where it forgot its connection
+        except errors as error:  # Dask's own, also where it forgot its connection
             raise self.unreachable(error) from error
 
     def _unmanned(self) -> bool:
@@ -230,7 +230,7 @@ class DaskCluster:
         return cluster is not None and not cluster.scheduler.workers
 
 
-def lost() -> tuple[type[Exception], ...]:
+def gone() -> tuple[type[Exception], ...]:
     """The errors of a connection that is gone, and of the work that went with it."""
     from distributed.client import ClosedClientError, FutureCancelledError, FuturesCancelledError
     from distributed.comm.core import CommClosedError

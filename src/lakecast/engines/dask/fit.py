@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lakecast.engines.dask.cluster import lost as gone
+from lakecast.engines.dask.cluster import gone
 from lakecast.errors import LakecastError
 from lakecast.logs import get_logger
 

@@ -151,7 +151,7 @@ def report(facts: Facts, crew: Crew, spec: Spec) -> Need:
 def _need(one: Need, crew: Crew, here: Mapping[str, int], each: Mapping[str, int]) -> Need:
     """The time of one machine of as many threads, and the memory dealt out."""
     parts = {**here, "service": crew.footprint.service}
-    beside = crew.workers if crew.footprint.room is None else 0
+    beside = crew.workers if crew.footprint.here else 0
     memory = sum(parts.values()) + beside * sum(each.values())
     return replace(
         one, memory=memory, parts=parts, each=dict(each), workers=crew.workers, beside=beside
