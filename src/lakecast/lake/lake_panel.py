@@ -84,7 +84,7 @@ def open_panel(lake: Lake) -> LakePanel:
         raise LakecastError(
             "there is no panel yet", where=lake.store.root, cure="run `lakecast panel`"
         )
-    series = _by_code(lake.table(SERIES).scan())
+    series = lake.table(SERIES).scan().collect().sort(CODE)
     info = _info(about, series)
     return LakePanel(
         info=info,
@@ -96,13 +96,6 @@ def open_panel(lake: Lake) -> LakePanel:
         fixed=Fixed.of(series, info),
         vocabularies={name: tuple(texts) for name, texts in about["vocabularies"].items()},
     )
-
-
-def _by_code(series: pl.LazyFrame) -> pl.DataFrame:
-    """Sorted a column at a time: all of them at once would be held twice."""
-    order = series.select(CODE).collect().to_series().arg_sort()
-    names = series.collect_schema().names()
-    return pl.DataFrame([series.select(name).collect().to_series().gather(order) for name in names])
 
 
 def _paths(lake: Lake, name: str) -> dict[int, str]:
