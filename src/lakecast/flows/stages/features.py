@@ -139,34 +139,24 @@ def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterato
     """
     import pyarrow as pa
 
-    names = _names_of(panel)
     held = np.empty((len(fitted.columns), 0), np.float32)
     for block in chain.from_iterable(whole.pieces(PIECE) for whole in panel.blocks()):
         if held.shape[1] < block.rows:
             held = np.empty((len(fitted.columns), block.rows), np.float32)
         fill(fitted, block, held, 0)
         arrays = [
-            *_ids(block, names),
+            *_ids(block, panel),
             *_own(block, panel.info, schema),
             *(_column(column, held[i, : block.rows]) for i, column in enumerate(fitted.columns)),
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _names_of(panel: LakePanel) -> pa.Table:
-    """`series_code` and the user's columns of the series in the panel's files, by code."""
-    own = panel.series.filter(pl.col(BUCKET).is_in(list(panel.files)))
-    names = own.select(CODE, *panel.info.columns.series)
-    table: pa.Table = names.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return table.combine_chunks()
-
-
-def _ids(block: Block, names: pa.Table) -> list[pa.Array]:
+def _ids(block: Block, panel: LakePanel) -> list[pa.Array]:
     """The code and the user's columns of each row; texts as places in those of the block."""
-    import pyarrow as pa
-
-    places = pa.array(np.searchsorted(names.column(CODE).to_numpy(), block.codes))
-    return [_spread(column.chunk(0).take(places), block) for column in names.columns]
+    own = panel.series.select(CODE, *panel.info.columns.series)[panel.fixed.places(block.codes)]
+    names = own.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
+    return [_spread(column.chunk(0), block) for column in names.columns]
 
 
 def _spread(values: pa.Array, block: Block) -> pa.Array:
@@ -204,7 +194,7 @@ def _nullable(values: NDArray[np.floating]) -> pa.Array:
     """The values as they lie, with a null for a NaN."""
     import pyarrow as pa
 
-    known = ~np.isnan(values)
+    known = values == values  # noqa: PLR0124 - what is not a number is not equal to itself
     nulls = values.size - int(np.count_nonzero(known))
     mask = pa.py_buffer(np.packbits(known, bitorder="little")) if nulls else None
     kind = pa.from_numpy_dtype(values.dtype)
