@@ -31,6 +31,7 @@ from lakecast.core.panel.survey import (
     survey_covariates,
     survey_sales,
 )
+from lakecast.engines.slices import Slices
 from lakecast.spec import loads
 
 if TYPE_CHECKING:
@@ -217,5 +218,5 @@ def _parts(
 
 
 def _add(parts: dict[int, dict[str, list[pl.DataFrame]]], table: str, shares: jobs.Shares) -> None:
-    for number, begin, size in shares.spans():
-        parts.setdefault(number, {}).setdefault(table, []).append(shares.rows.slice(begin, size))
+    for number, rows in Slices(shares.rows.to_arrow(), shares.parts, shares.bounds).items():
+        parts.setdefault(number, {}).setdefault(table, []).append(pl.DataFrame(rows))

@@ -24,7 +24,7 @@ from lakecast.core.panel.roster import PART
 from lakecast.core.panel.rows import PERIOD, Aids, covariate_rows, sales_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -89,17 +89,13 @@ class Ranks:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What one piece holds of each part: rows `bounds[i]` to `bounds[i + 1]` are of `parts[i]`."""
+    """What one piece holds of each part: rows `bounds[i]` to `bounds[i + 1]` are of `parts[i]`;
+    `parts` ascend, and some may have no rows.
+    """
 
     rows: pl.DataFrame
     parts: NDArray[np.int32]
     bounds: NDArray[np.int64]
-
-    def spans(self) -> Iterator[tuple[int, int, int]]:
-        """Part, first row and number of rows of those that there are rows of."""
-        sizes = np.diff(self.bounds)
-        for i in np.flatnonzero(sizes):
-            yield int(self.parts[i]), int(self.bounds[i]), int(sizes[i])
 
 
 def shuffled(plan: PanelPlan) -> tuple[Table, ...]:
@@ -137,13 +133,16 @@ def table_keys(table: Table) -> list[str]:
     return [*table.keys, *([PERIOD] if table.time else [])]
 
 
-def assemble(bucket: int, part: int, rows: Mapping[str, Sequence[pl.DataFrame]], job: Job) -> Built:
-    """Build a part of a bucket from its rows by table, each table's in the order of its pieces."""
+def assemble(bucket: int, part: int, rows: dict[str, list[pl.DataFrame]], job: Job) -> Built:
+    """Build a part of a bucket from its rows by table, each table's in the order of its pieces.
+
+    The rows are taken out of `rows`: they are as large as what is built of them.
+    """
     plan = job.plan
     roster = job.roster.filter(pl.col(PART) == part).drop(PART)
     codes = roster[CODE]
     own_tables = [
-        by_series(table, _finished(rows.get(table.name, ()), table.measures), job.lasts[table.name])
+        by_series(table, _finished(rows.pop(table.name, []), table.measures), job.lasts[table.name])
         for table in shuffled(plan)
     ]
     given = [own(values, codes) for values in job.joined if values.table.time]
@@ -153,7 +152,7 @@ def assemble(bucket: int, part: int, rows: Mapping[str, Sequence[pl.DataFrame]],
         Parts(
             bucket=bucket,
             roster=roster,
-            sales=_finished(rows.get(SALES, ()), plan.sales.measures),
+            sales=_finished(rows.pop(SALES, []), plan.sales.measures),
             joined=tuple(joined),
         ),
         plan,

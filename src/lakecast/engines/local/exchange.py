@@ -10,6 +10,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from lakecast.engines.slices import size_of
 from lakecast.errors import LakecastError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def spill(
     held = 0
     for parts in engine.map(split, pieces, title=title):
         waiting.append(parts)
-        held += sum(table.nbytes for table in parts.values())
+        held += size_of(parts)
         if held >= HELD:
             _write(folder, waiting, found)
             waiting, held = [], 0
@@ -87,7 +88,7 @@ def gather(
 ) -> R:
     """Build a bucket from its parts, one after the other; a part may have no tables."""
     number, parts = bucket
-    return build(number, (list(map(_read, spilled.spans(part))) for part in parts))
+    return build(number, (map(_read, spilled.spans(part)) for part in parts))
 
 
 def _write(folder: Path, waiting: Sequence[Mapping[int, pa.Table]], found: Spilled) -> None:
@@ -98,7 +99,8 @@ def _write(folder: Path, waiting: Sequence[Mapping[int, pa.Table]], found: Spill
     try:
         with pa.OSFile(str(path), "wb") as sink:
             for part in sorted({part for parts in waiting for part in parts}):
-                for table in _joined([parts[part] for parts in waiting if part in parts]):
+                own = [parts.get(part) for parts in waiting]
+                for table in _joined([table for table in own if table is not None]):
                     start = sink.tell()
                     _stream(sink, table)
                     found.add(part, start, sink.tell() - start)
@@ -126,7 +128,7 @@ def _joined(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
 def _stream(sink: pa.NativeFile, table: pa.Table) -> None:
     import pyarrow as pa
 
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
 
@@ -136,4 +138,5 @@ def _read(span: Span) -> pa.Table:
 
     with pa.OSFile(str(span.path), "rb") as source:
         source.seek(span.start)
-        return pa.ipc.open_stream(pa.py_buffer(source.read(span.size))).read_all()
+        options = pa.ipc.IpcReadOptions(use_threads=False)  # the workers are as many as the cores
+        return pa.ipc.open_stream(source.read_buffer(span.size), options=options).read_all()

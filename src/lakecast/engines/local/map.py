@@ -21,4 +21,4 @@ def map_pieces(work: Callable[[T], R], pieces: Sequence[T], workers: int) -> Ite
         def submit(piece: T) -> Future[R]:
             return pool.submit(work, piece)
 
-        yield from in_order(pieces, submit, Future.result, Future.cancel, 2 * workers)
+        yield from in_order(pieces, submit, Future.result, Future.cancel, workers + 1)

@@ -30,6 +30,7 @@ from lakecast.core.panel.job import (
 )
 from lakecast.core.panel.plan import SALES, Table
 from lakecast.core.panel.roster import divided, parts_of, roster
+from lakecast.engines.slices import Slices
 from lakecast.flows.fingerprint import CODE
 from lakecast.flows.stages.panel_survey import Found, explore, sales_pieces, table_pieces
 from lakecast.lake import panels
@@ -45,6 +46,7 @@ from lakecast.lake.panels import (
     stage_bucket,
 )
 from lakecast.lake.pieces import Piece, loads, read_piece
+from lakecast.machine import give_back
 from lakecast.spec import digest
 
 if TYPE_CHECKING:
@@ -198,20 +200,20 @@ def _build(lake: Lake, engine: Engine, job: Job, touched: Sequence[int]) -> Iter
     _ = own.ranks  # made once, not by every worker
     if not engine.spread:
         _ = own.places
+    give_back()  # what finding and ordering the series left
     split = partial(_split_piece, job=own)
     build = partial(_build_bucket, parts=parts, job=job, lake=lake)
     return engine.exchange(split, work, build, parts, title="panel")
 
 
-def _split_piece(piece: Piece, job: Job) -> dict[int, pa.Table]:
-    rows = read_piece(piece)
+def _split_piece(piece: Piece, job: Job) -> Slices:
     if piece.table == SALES:
-        found = split_sales(rows, job)
+        found = split_sales(read_piece(piece), job)
     else:
         table = next(table for table in job.plan.tables if table.name == piece.table)
-        found = split_covariates(rows, table, job)
+        found = split_covariates(read_piece(piece), table, job)
     named = found.rows.to_arrow().replace_schema_metadata({_TABLE: piece.table.encode()})
-    return {part: named.slice(begin, size) for part, begin, size in found.spans()}
+    return Slices(named, found.parts, found.bounds)
 
 
 def _build_bucket(

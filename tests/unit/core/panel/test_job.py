@@ -1,13 +1,12 @@
-"""What a piece holds of each part, and which series are wanted."""
+"""Which series are wanted, and in which order."""
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 import pytest
 
 from lakecast.columns import CODE
-from lakecast.core.panel.job import Ranks, Shares
+from lakecast.core.panel.job import Ranks
 from lakecast.core.panel.roster import PART
 
 ROSTER = pl.DataFrame(
@@ -37,8 +36,3 @@ def test_series_by_part_then_code(
 def test_no_series() -> None:
     found = Ranks.of(ROSTER.head(0), None)
     assert (found.codes.size, found.bounds.tolist(), found.rank.tolist()) == (0, [0], [-1])
-
-
-def test_spans_of_parts_that_have_rows() -> None:
-    shares = Shares(pl.DataFrame(), np.array([2, 5, 7], np.int32), np.array([0, 3, 3, 4]))
-    assert list(shares.spans()) == [(2, 0, 3), (7, 3, 1)]
