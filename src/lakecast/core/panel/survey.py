@@ -9,12 +9,14 @@ import numpy as np
 import polars as pl
 
 from lakecast.columns import BUCKET, LOAD
-from lakecast.core.panel.keys import grouped, interned, plain
+from lakecast.core.panel.keys import Places, grouped, interned, plain
 from lakecast.core.panel.roster import buckets_of
 from lakecast.core.panel.rows import COUNTS, OFFSET, PERIOD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from lakecast.core.panel.plan import Measure, PanelPlan, Table
     from lakecast.core.panel.rows import Ready
@@ -25,6 +27,7 @@ LOW: Final = "_low"
 HIGH: Final = "_high"
 _ALWAYS: Final = -(2**31)
 _PILE: Final = 200_000
+_MANY: Final = 64  # surveys that wait: each takes some kilobytes, however few series it tells of
 _ENOUGH: Final = 1_000
 
 
@@ -119,23 +122,44 @@ class Pile:
 
     They are merged once they are as large together as it is, so that each row is merged a few
     times however many pieces there are; merging one after the other would touch every series again
-    for every piece.
+    for every piece. What tells nothing new of a series does not wait: in sales that lie in the
+    order of their days, that is nearly all. `places` are those of the settled series.
     """
 
     settled: Survey
     waiting: tuple[Survey, ...] = ()
+    places: Places | None = None
 
     def add(self, other: Pile) -> Pile:
         """Both together."""
-        waiting = (*self.waiting, other.settled, *other.waiting)
+        waiting = (*self.waiting, *map(self._news, (other.settled, *other.waiting)))
         height = sum(survey.series.height for survey in waiting)
-        if height < max(_PILE, self.settled.series.height):
-            return Pile(self.settled, waiting)
-        return Pile(merge_surveys(self.settled, *waiting))
+        if height >= max(_PILE, self.settled.series.height):
+            settled = merge_surveys(self.settled, *waiting)
+            return Pile(settled, (), Places.of(settled.series.drop(FIRST, LOW, HIGH)))
+        few = waiting if len(waiting) < _MANY else (merge_surveys(*waiting),)
+        return Pile(self.settled, few, self.places)
+
+    def _news(self, survey: Survey) -> Survey:
+        """Without the series of which the settled ones tell as much."""
+        if self.places is None:
+            return survey
+        place = self.places.find(survey.series)
+        new = place < 0
+        for name, beyond in ((FIRST, np.less), (LOW, np.less), (HIGH, np.greater)):
+            new |= beyond(survey.series[name].to_numpy(), self._told(name)[place])
+        return replace(survey, series=survey.series.filter(pl.Series(new)))
+
+    def _told(self, name: str) -> NDArray[np.integer]:
+        return self.settled.series[name].to_numpy()
 
     def merged(self) -> Survey:
         """All as one, told in the types of the table."""
         return merge_surveys(self.settled, *self.waiting).told()
+
+    def __reduce__(self) -> tuple[type[Pile], tuple[Survey, tuple[Survey, ...]]]:
+        """Without the places, which another process finds anew."""
+        return Pile, (self.settled, self.waiting)
 
 
 def total_counts(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -169,10 +193,10 @@ def _distinct(series: pl.DataFrame) -> pl.DataFrame:
     keys = [name for name in series.columns if name not in {FIRST, LOW, HIGH}]
     if not keys or series.is_empty():
         return series
-    ordered, begins = grouped(series, keys)
+    order, begins = grouped(series, keys)
     least, most = np.minimum.reduceat, np.maximum.reduceat
-    return ordered[begins].with_columns(
-        pl.Series(name, reduce(ordered[name].to_numpy(), begins))
+    return series[order[begins]].with_columns(  # a column at a time: that is what is held of many
+        pl.Series(name, reduce(series[name].to_numpy()[order], begins))
         for name, reduce in ((FIRST, least), (LOW, least), (HIGH, most))
     )
 

@@ -24,7 +24,7 @@ from lakecast.core.panel.survey import (
     surveyed,
     total_counts,
 )
-from lakecast.lake.pieces import ROWS, Piece, pieces, read_piece, read_whole, schema_of
+from lakecast.lake.pieces import Piece, pieces, read_piece, read_whole, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from lakecast.spec.model import Spec
 
 _KEY_BUCKETS = 16
-_SURVEYED = 2 * ROWS  # its rows are slim, and the more of them, the fewer series come again
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,10 +99,10 @@ def sales_pieces(lake: Lake, plan: PanelPlan) -> tuple[Piece, ...]:
     return table_pieces(lake, plan.sales)
 
 
-def table_pieces(lake: Lake, table: Table, *, rows: int = ROWS) -> tuple[Piece, ...]:
-    """A table with the columns that the panel needs, in pieces of about so many rows."""
+def table_pieces(lake: Lake, table: Table) -> tuple[Piece, ...]:
+    """A table with the columns that the panel needs."""
     order = (LOAD, ROW) if table.repeated else ()
-    return pieces(lake.table(table.name), (*table.reads, *order), rows=rows)
+    return pieces(lake.table(table.name), (*table.reads, *order))
 
 
 def _lookups(lake: Lake, plan: PanelPlan) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
@@ -149,7 +148,7 @@ _Known = tuple[PanelPlan, Aids]
 
 
 def _survey_sales(lake: Lake, engine: Engine, known: _Known, buckets: int) -> Survey:
-    work = table_pieces(lake, known[0].sales, rows=_SURVEYED)
+    work = sales_pieces(lake, known[0])
     survey = partial(_survey_piece, known=known, buckets=buckets)
     return engine.reduce(survey, Pile.add, work, title="surveying sales").merged()
 

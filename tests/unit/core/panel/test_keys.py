@@ -42,8 +42,9 @@ def test_what_was_interned_comes_back(width: int) -> None:
     back = plain(interned(KINDS, columns), KINDS.schema)
     assert back.equals(KINDS)
     assert back.schema == KINDS.schema
-    ordered, begins = grouped(interned(KINDS, columns), columns)
-    distinct = plain(ordered[begins], KINDS.schema).select(columns)
+    coded = interned(KINDS, columns)
+    order, begins = grouped(coded, columns)
+    distinct = plain(coded[order[begins]], KINDS.schema).select(columns)
     assert distinct.sort(columns).equals(KINDS.select(columns).unique().sort(columns))
 
 
@@ -53,8 +54,8 @@ def test_groups_are_those_of_polars(rows: list[tuple[str | None, ...]], width: i
     frame = pl.DataFrame(rows, schema=dict.fromkeys("abc", pl.String), orient="row")
     frame = frame.with_row_index("n")
     columns = list("abc")[:width]
-    ordered, begins = grouped(interned(frame, columns), columns)
-    found = [sorted(part.tolist()) for part in np.split(ordered["n"].to_numpy(), begins[1:])]
+    order, begins = grouped(interned(frame, columns), columns)
+    found = [sorted(part.tolist()) for part in np.split(order, begins[1:])]
     wanted = frame.group_by(columns, maintain_order=True).agg("n")["n"].to_list()
     assert sorted(found if rows else []) == sorted(wanted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import reduce
 
 import polars as pl
@@ -68,3 +69,19 @@ def test_touched_buckets_are_those_of_all_series_however_many(
         coded = interned(series, ["loja"])
         found = surveys._touched(coded, series.schema, ["loja"], buckets)["bucket"].to_list()
         assert found == sorted(set(buckets_of(series, ["loja"], buckets).tolist()))
+
+
+def test_what_tells_nothing_new_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surveys, "_PILE", 2)
+    settled = Pile(survey("ab", 3)).add(Pile(survey("abc", 2)))
+    told = settled.add(Pile(survey("abd", 2))).add(Pile(survey("a", 1)))
+    assert [waits.series["loja"].to_list() for waits in told.waiting] == [["d"], ["a"]]
+    again = pickle.loads(pickle.dumps(settled)).add(Pile(survey("a", 2)))
+    assert [waits.series.height for waits in again.waiting] == [1]
+
+
+def test_many_that_wait_wait_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surveys, "_MANY", 3)
+    some = reduce(Pile.add, [Pile(piece) for piece in PIECES[:4]])
+    assert len(some.waiting) == 1
+    assert told(some.add(Pile(PIECES[4])).merged()) == told(reduce(merge_surveys, PIECES).told())
