@@ -62,7 +62,9 @@ class Exchange(Protocol):
 
 
 class Pool(Protocol[S, V_co]):
-    """Pieces handed in while others run; a context, which gives up what still runs when left."""
+    """Pieces handed in while others run; a context: once it is left no other piece begins, and what
+    runs is stopped or, where the engine cannot, ends unseen.
+    """
 
     def __enter__(self) -> Self: ...
 

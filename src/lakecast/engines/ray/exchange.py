@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakecast.engines.order import in_order, parts_of
-from lakecast.engines.ray.map import RETRIES
+from lakecast.engines.ray.map import RETRIES, let_go, most
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,10 +44,7 @@ def split_pieces(
         cluster.get(refs[0])
         return refs[1:]
 
-    def cancel(refs: Refs) -> None:
-        ray.cancel(refs[0])
-
-    yield from in_order(pieces, submit, take, cancel, 2 * cluster.slots())
+    yield from in_order(pieces, submit, take, let_go, most(cluster))
 
 
 def build_buckets(
@@ -66,7 +63,7 @@ def build_buckets(
         number, parts = bucket
         return task.remote(held, number, [[refs[place[part]] for refs in shares] for part in parts])
 
-    yield from in_order(buckets.items(), submit, cluster.get, ray.cancel, 2 * cluster.slots())
+    yield from in_order(buckets.items(), submit, cluster.get, let_go, most(cluster))
 
 
 def _split(held: tuple[Callable[[T], Mapping[int, Any]], Sequence[int]], piece: T) -> Any:

@@ -1,10 +1,14 @@
-"""Pieces handed in one by one, as Ray tasks; whichever ends first is given back first."""
+"""Pieces handed in one by one, as Ray tasks; whichever ends first is given back first.
+
+Few are in flight, the others wait here, as no task of Ray's can be cancelled safely (see `let_go`).
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from lakecast.engines.ray.map import task_of
+from lakecast.engines.ray.map import most, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,25 +25,30 @@ class RayPool(Generic[T, R]):
     def __init__(self, cluster: RayCluster, work: Callable[[T], R]) -> None:
         self._cluster = cluster
         self._submit = task_of(cluster, work)
-        self._waiting: dict[Any, T] = {}
+        self._most = most(cluster)
+        self._ready: deque[T] = deque()
+        self._begun: dict[Any, T] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        import ray
-
-        if ray.is_initialized():
-            for ref in self._waiting:
-                ray.cancel(ref)
-        self._waiting.clear()
+        self._ready.clear()
+        self._begun.clear()
 
     def submit(self, piece: T) -> None:
         """Take a piece on."""
-        self._waiting[self._submit(piece)] = piece
+        self._ready.append(piece)
+        self._begin()
 
     def next(self) -> tuple[T, R]:
         """A piece that is done."""
-        (ref,), _ = self._cluster.connect().wait(list(self._waiting), num_returns=1)
-        piece = self._waiting.pop(ref)
+        (ref,), _ = self._cluster.connect().wait(list(self._begun), num_returns=1)
+        piece = self._begun.pop(ref)
+        self._begin()
         return piece, self._cluster.get(ref)
+
+    def _begin(self) -> None:
+        while self._ready and len(self._begun) < self._most:
+            piece = self._ready.popleft()
+            self._begun[self._submit(piece)] = piece
