@@ -25,8 +25,8 @@ def in_order(
     """What `take` makes of each piece that was submitted, in the order of the pieces.
 
     At most `most` pieces are in flight or wait to be taken, so memory is bounded however many
-    there are. The first failing piece, in order, raises; what is in flight by then, or when the
-    iterator is closed, is cancelled.
+    there are. The first failing piece, in order, raises; `cancel` is called with each that is in
+    flight by then, or when the iterator is closed.
     """
     rest = iter(pieces)
     waiting: deque[F] = deque()
