@@ -62,8 +62,8 @@ class Exchange(Protocol):
 
 
 class Pool(Protocol[S, V_co]):
-    """Pieces handed in while others run; a context: once it is left no other piece begins, and what
-    runs is stopped or, where the engine cannot, ends unseen.
+    """Pieces handed in while others run; a context. Once it is left what runs is stopped or, where
+    the engine cannot, ends unseen, with those few that wait at the workers already.
     """
 
     def __enter__(self) -> Self: ...

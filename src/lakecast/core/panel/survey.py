@@ -123,7 +123,8 @@ class Pile:
     They are merged once they are as large together as it is, so that each row is merged a few
     times however many pieces there are; merging one after the other would touch every series again
     for every piece. What tells nothing new of a series does not wait: in sales that lie in the
-    order of their days, that is nearly all. `places` are those of the settled series.
+    order of their days, that is nearly all. Many small ones that wait are joined to be one.
+    `places` are those of the settled series.
     """
 
     settled: Survey
@@ -156,10 +157,6 @@ class Pile:
     def merged(self) -> Survey:
         """All as one, told in the types of the table."""
         return merge_surveys(self.settled, *self.waiting).told()
-
-    def __reduce__(self) -> tuple[type[Pile], tuple[Survey, tuple[Survey, ...]]]:
-        """Without the places, which another process finds anew."""
-        return Pile, (self.settled, self.waiting)
 
 
 def total_counts(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakecast.engines.order import in_order, parts_of
-from lakecast.engines.ray.map import RETRIES, let_go, most
+from lakecast.engines.ray.map import RETRIES, leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ def split_pieces(
         cluster.get(refs[0])
         return refs[1:]
 
-    yield from in_order(pieces, submit, take, let_go, most(cluster))
+    yield from in_order(pieces, submit, take, leave, 2 * cluster.slots())
 
 
 def build_buckets(
@@ -63,7 +63,7 @@ def build_buckets(
         number, parts = bucket
         return task.remote(held, number, [[refs[place[part]] for refs in shares] for part in parts])
 
-    yield from in_order(buckets.items(), submit, cluster.get, let_go, most(cluster))
+    yield from in_order(buckets.items(), submit, cluster.get, leave, 2 * cluster.slots())
 
 
 def _split(held: tuple[Callable[[T], Mapping[int, Any]], Sequence[int]], piece: T) -> Any:

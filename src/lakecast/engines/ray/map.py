@@ -20,15 +20,10 @@ RETRIES: Final = 3
 
 def map_pieces(cluster: RayCluster, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
     """Results in the order of the pieces; see `in_order`."""
-    yield from in_order(pieces, task_of(cluster, work), cluster.get, let_go, most(cluster))
+    yield from in_order(pieces, task_of(cluster, work), cluster.get, leave, 2 * cluster.slots())
 
 
-def most(cluster: RayCluster) -> int:
-    """Pieces in flight: while some run, their followers wait at the workers."""
-    return 2 * cluster.slots()
-
-
-def let_go(refs: object) -> None:
+def leave(refs: object) -> None:
     """Nothing: a piece in flight that nobody waits for any more ends unseen.
 
     Told to cancel a task that is about to be done, Ray 2.60 ends the driver's process (its check

@@ -228,10 +228,15 @@ def _build_bucket(
 
 
 def _built(bucket: int, job: Job, part: int, tables: Iterable[pa.Table]) -> Built:
+    return assemble(bucket, part, _rows(tables), job)
+
+
+def _rows(tables: Iterable[pa.Table]) -> dict[str, list[pl.DataFrame]]:
+    """The rows by the table that they are of."""
     rows: dict[str, list[pl.DataFrame]] = {}
     for table in tables:
         rows.setdefault(table.schema.metadata[_TABLE].decode(), []).append(pl.DataFrame(table))
-    return assemble(bucket, part, rows, job)
+    return rows
 
 
 def _findings(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from functools import reduce
 
 import polars as pl
@@ -76,8 +75,6 @@ def test_what_tells_nothing_new_does_not_wait(monkeypatch: pytest.MonkeyPatch) -
     settled = Pile(survey("ab", 3)).add(Pile(survey("abc", 2)))
     told = settled.add(Pile(survey("abd", 2))).add(Pile(survey("a", 1)))
     assert [waits.series["loja"].to_list() for waits in told.waiting] == [["d"], ["a"]]
-    again = pickle.loads(pickle.dumps(settled)).add(Pile(survey("a", 2)))
-    assert [waits.series.height for waits in again.waiting] == [1]
 
 
 def test_many_that_wait_wait_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
