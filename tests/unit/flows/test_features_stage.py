@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from tests.projects import DAYS, SERIES, START
+from tests.projects import DAYS, SERIES, START, write_project
 
 from lakecast import Project
 from lakecast.flows.stages import features
@@ -37,6 +37,26 @@ def test_one_row_a_series_and_day(project: Path) -> None:
     days = [START + timedelta(days=n) for n in range(DAYS)]
     for _, series in rows.group_by("produto", "loja"):
         assert series["data_venda"].to_list() == days
+
+
+def test_series_that_start_later_have_their_own_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_project(tmp_path / "lojas")
+    sales = folder / "raw" / "vendas.csv"
+    head, *lines = sales.read_text(encoding="utf-8").splitlines(keepends=True)
+    late = {"arroz": "2024-01-01", "feijão": "2024-02-10", "café": "2024-03-03"}
+    day, product = (head.strip().split(",").index(name) for name in ("data_venda", "produto"))
+    fields = [(line, line.split(",")) for line in lines]
+    kept = [line for line, row in fields if row[day] >= late[row[product]]]
+    sales.write_text("".join([head, *kept]), encoding="utf-8")
+    monkeypatch.setattr(features, "PIECE", DAYS)  # so that a piece has the late ones alone
+    rows = _table(Project.open(folder))
+    first = dict(rows.group_by("produto").agg(pl.col("data_venda").min().cast(pl.String)).rows())
+    assert first == late
+    assert rows.height == len(kept)
+    steps = rows.select(pl.col("data_venda").diff().over("produto", "loja").drop_nulls().unique())
+    assert steps.to_series().to_list() == [timedelta(days=1)]
 
 
 def test_many_files_hold_the_rows_of_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

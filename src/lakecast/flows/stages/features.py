@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lakecast.columns import Columns
-    from lakecast.core.block import Block, PanelInfo
+    from lakecast.core.block import Block
     from lakecast.core.features import Column, FeaturePlan, FittedPlan
     from lakecast.flows.context import Context
     from lakecast.lake.tables import FileRef, Lake
@@ -140,23 +141,31 @@ def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterato
     import pyarrow as pa
 
     held = np.empty((len(fitted.columns), 0), np.float32)
+    names, calendar = _names_of(panel), _Calendar.of(panel, schema)
+    codes = names.column(0).to_numpy()
     for block in chain.from_iterable(whole.pieces(PIECE) for whole in panel.blocks()):
         if held.shape[1] < block.rows:
             held = np.empty((len(fitted.columns), block.rows), np.float32)
         fill(fitted, block, held, 0)
         arrays = [
-            *_ids(block, panel),
-            *_own(block, panel.info, schema),
+            *_ids(block, names.take(pa.array(np.searchsorted(codes, block.codes)))),
+            calendar.of_rows(block),
+            _nullable(block.target.astype(np.float64)),
             *(_column(column, held[i, : block.rows]) for i, column in enumerate(fitted.columns)),
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _ids(block: Block, panel: LakePanel) -> list[pa.Array]:
-    """The code and the user's columns of each row; texts as places in those of the block."""
-    own = panel.series.select(CODE, *panel.info.columns.series)[panel.fixed.places(block.codes)]
-    names = own.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
-    return [_spread(column.chunk(0), block) for column in names.columns]
+def _names_of(panel: LakePanel) -> pa.RecordBatch:
+    """The code and the user's columns of the series of the panel's parts, by code."""
+    own = panel.series.filter(pl.col(BUCKET).is_in(panel.parts))
+    named = own.select(CODE, *panel.info.columns.series)
+    return named.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
+
+
+def _ids(block: Block, names: pa.RecordBatch) -> list[pa.Array]:
+    """What a block's series have, for each of its rows; texts as places in those of the block."""
+    return [_spread(column, block) for column in names.columns]
 
 
 def _spread(values: pa.Array, block: Block) -> pa.Array:
@@ -173,15 +182,28 @@ def _spread(values: pa.Array, block: Block) -> pa.Array:
     return values.take(of_row)
 
 
-def _own(block: Block, info: PanelInfo, schema: pa.Schema) -> list[pa.Array]:
-    import pyarrow as pa
+@dataclass(frozen=True, slots=True)
+class _Calendar:
+    """Where each period of a panel starts, as the column of time holds it."""
 
-    periods = block.ordinals()
-    first = int(periods.min())
-    calendar = info.frequency.start(np.arange(first, int(periods.max()) + 1))
-    starts = pa.array(calendar).cast(schema.field(info.columns.time).type)
-    time = starts.take(pa.array(periods - np.int32(first)))
-    return [time, _nullable(block.target.astype(np.float64))]
+    first: int
+    starts: pa.Array
+
+    @classmethod
+    def of(cls, panel: LakePanel, schema: pa.Schema) -> _Calendar:
+        """From the first period of any series to the cutoff."""
+        import pyarrow as pa
+
+        info = panel.info
+        first = info.cutoff if panel.first is None else panel.first
+        starts = pa.array(info.frequency.start(np.arange(first, info.cutoff + 1)))
+        return cls(first, starts.cast(schema.field(info.columns.time).type))
+
+    def of_rows(self, block: Block) -> pa.Array:
+        """The time of each row."""
+        import pyarrow as pa
+
+        return self.starts.take(pa.array(block.ordinals() - np.int32(self.first)))
 
 
 def _column(column: Column, values: NDArray[np.float32]) -> pa.Array:
