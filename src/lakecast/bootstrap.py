@@ -12,14 +12,14 @@ import getpass
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from lakecast import settings as _settings
 from lakecast import spec as _spec
 from lakecast.core.contract.judge import instant
-from lakecast.errors import LakecastError, UsageError
+from lakecast.engines.known import engine_of
+from lakecast.errors import LakecastError
 from lakecast.flows.context import Context
 from lakecast.flows.lease import holder, lease
 from lakecast.flows.outcome import RunOutcome, StageOutcome
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from lakecast.engines.protocol import Engine
     from lakecast.flows.budget.resolve import Prediction
     from lakecast.flows.planning import Step
     from lakecast.flows.stages.tune import TuneOutcome
@@ -76,12 +75,13 @@ class Project:
         spec = _spec.load(path / SPEC)
         settings = _settings.resolve(path, flags=flags)
         told = progress or Silent()
+        few_heaps(settings.threads)
         return cls(
             Context(
                 spec=spec,
                 settings=settings,
                 lake=Lake(Store.open(settings.lake)),
-                engine=_engine(settings, told),
+                engine=engine_of(settings, told),
                 progress=told,
                 now=lambda: datetime.now(UTC),
                 user=_user(),
@@ -326,60 +326,6 @@ def open(  # noqa: A001
     from lakecast.flows.frames import open_frame
 
     return open_frame(opened.context, table)
-
-
-def _engine(settings: _settings.Settings, progress: Progresses) -> Engine:
-    few_heaps(settings.threads)
-    return ENGINES[settings.engine](settings, progress)
-
-
-def _local(settings: _settings.Settings, progress: Progresses) -> Engine:
-    from lakecast.engines.local import LocalEngine
-
-    return LocalEngine(workers=settings.threads, progresses=progress)
-
-
-def _ray(settings: _settings.Settings, progress: Progresses) -> Engine:
-    _extra("ray", "ray")
-    from lakecast.engines.ray import RayEngine
-    from lakecast.engines.ray.cluster import RayCluster
-
-    cluster = RayCluster(
-        workers=settings.threads,
-        address=settings.cluster,
-        memory=settings.budget,
-        runtime_env=settings.ray.get("runtime_env", {}),
-    )
-    return RayEngine(cluster=cluster, progresses=progress)
-
-
-def _dask(settings: _settings.Settings, progress: Progresses) -> Engine:
-    _extra("dask", "distributed")
-    from lakecast.engines.dask import DaskEngine
-    from lakecast.engines.dask.cluster import DaskCluster
-
-    cluster = DaskCluster(
-        workers=settings.threads, address=settings.cluster, memory=settings.budget
-    )
-    return DaskEngine(cluster=cluster, progresses=progress)
-
-
-_Made = Callable[[_settings.Settings, Progresses], "Engine"]
-ENGINES: Final[Mapping[str, _Made]] = {
-    "local": _local,
-    "ray": _ray,
-    "dask": _dask,
-}
-"""What each name of `settings.Engine` stands for; nothing of a cluster is imported or started."""
-
-
-def _extra(extra: str, module: str) -> None:
-    if find_spec(module) is None:
-        raise UsageError(
-            f"the engine `{extra}` is not installed",
-            where="engine",
-            cure=f"pip install 'lakecast[{extra}]'",
-        )
 
 
 def _user() -> str:

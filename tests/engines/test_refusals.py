@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.projects import write_project
 
-from lakecast import Project, bootstrap
+from lakecast import Project
 from lakecast.cli.main import main
+from lakecast.engines import known
 from lakecast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def test_an_unreachable_cluster(
 
 @pytest.mark.parametrize("extra", ["ray", "dask"])
 def test_a_missing_extra(extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "find_spec", lambda name: None)
+    monkeypatch.setattr(known, "find_spec", lambda name: None)
     folder = write_project(tmp_path / "loja")
     with pytest.raises(UsageError) as caught:
         Project.open(folder, flags={"engine": extra})
