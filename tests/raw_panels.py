@@ -132,7 +132,7 @@ def whole_panel(
     job = _job(jobs.Job(plan=plan, cutoff=end.cutoff, roster=series, aids=aids), cuts, tables)
     parts = _parts(job, cuts)
     built = tuple(
-        jobs.assemble(bucket, part, parts.get(part, {}), job)
+        jobs.assemble(bucket, part, {n: pl.concat(r) for n, r in parts.get(part, {}).items()}, job)
         for bucket, own in parts_of(series, range(buckets)).items()
         for part in own
     )
@@ -210,13 +210,16 @@ def _parts(
 ) -> dict[int, dict[str, list[pl.DataFrame]]]:
     parts: dict[int, dict[str, list[pl.DataFrame]]] = {}
     for piece in cuts[SALES]:
-        _add(parts, SALES, jobs.split_sales(piece, job))
+        _add(parts, SALES, jobs.split_sales(piece, job), job)
     for table in jobs.shuffled(job.plan):
         for piece in cuts[table.name]:
-            _add(parts, table.name, jobs.split_covariates(piece, table, job))
+            _add(parts, table.name, jobs.split_covariates(piece, table, job), job)
     return parts
 
 
-def _add(parts: dict[int, dict[str, list[pl.DataFrame]]], table: str, shares: jobs.Shares) -> None:
-    for number, rows in Slices(shares.rows.to_arrow(), shares.parts, shares.bounds).items():
-        parts.setdefault(number, {}).setdefault(table, []).append(pl.DataFrame(rows))
+def _add(
+    parts: dict[int, dict[str, list[pl.DataFrame]]], table: str, split: jobs.Split, job: jobs.Job
+) -> None:
+    rows, bounds = split
+    for number, own in Slices(rows.to_arrow(), job.ranks.parts, bounds).items():
+        parts.setdefault(number, {}).setdefault(table, []).append(pl.DataFrame(own))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from lakecast.core.panel.keys import begins, in_order, sorting
+from lakecast.core.panel.keys import begins, in_order, placed, sorting
 from lakecast.core.panel.rows import AT, value
 
 if TYPE_CHECKING:
@@ -107,22 +107,28 @@ def _finished(measure: Measure) -> pl.Expr:
 
 def _sorted(parts: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
     """The rows sorted by the keys, those of equal ones in their order; [n] where a key begins."""
-    packed = _packed(parts, keys)
-    if packed is None:
+    if not _whole(parts, keys):
         rows = parts.sort(keys, maintain_order=True)
         differs = (pl.col(key).ne_missing(pl.col(key).shift(1)) for key in keys)
         first = pl.int_range(pl.len()) == 0
         return rows, rows.select(pl.any_horizontal(*differs, first)).to_series().to_numpy()
+    pair = [parts[key].to_numpy() for key in keys]
+    distinct = placed(*pair)
+    if distinct is not None:
+        return parts[distinct], np.ones(distinct.size, np.bool_)
+    packed = _packed(*pair)
     order = sorting(packed)
     new = begins(packed[order])
     return parts[order if new.all() else in_order(order, new)], new
 
 
-def _packed(parts: pl.DataFrame, keys: Sequence[str]) -> NDArray[np.int64] | None:
-    """[n] two int32 keys without nulls as one number, which sorts faster; None of other keys."""
-    if len(keys) != 2 or any(parts.schema[key] != pl.Int32 for key in keys):
-        return None
-    if any(parts[key].null_count() for key in keys):
-        return None
-    first, second = (parts[key].to_numpy().astype(np.int64) for key in keys)
-    return (first << 32) + (second + 2**31)
+def _whole(parts: pl.DataFrame, keys: Sequence[str]) -> bool:
+    """Whether the keys are two int32 without nulls, as a series and a period are."""
+    return len(keys) == 2 and all(
+        parts.schema[key] == pl.Int32 and not parts[key].null_count() for key in keys
+    )
+
+
+def _packed(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int64]:
+    """[n] both as one number, which sorts faster than two."""
+    return (first.astype(np.int64) << 32) + (second.astype(np.int64) + 2**31)

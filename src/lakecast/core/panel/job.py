@@ -66,11 +66,12 @@ class Ranks:
     """The series of wanted parts in the order of their parts, then codes.
 
     `rank` [roster + 1] is where each row of the roster stands in it, -1 where it does not; the last
-    is -1, so that unknown rows (place -1) have none. `codes` are in that order; the series of
-    `parts[i]` are those from `bounds[i]` to `bounds[i + 1]`.
+    is -1, so that unknown rows (place -1) have none. `order` (rows of the roster) and `codes` are
+    in that order; the series of `parts[i]` are those from `bounds[i]` to `bounds[i + 1]`.
     """
 
     rank: NDArray[np.int32]
+    order: NDArray[np.int32]
     codes: NDArray[np.int32]
     parts: NDArray[np.int32]
     bounds: NDArray[np.int64]
@@ -78,24 +79,27 @@ class Ranks:
     @classmethod
     def of(cls, roster: pl.DataFrame, wanted: frozenset[int] | None) -> Ranks:
         codes, parts = roster[CODE].to_numpy(), roster[PART].to_numpy()
-        order = np.lexsort((codes, parts))
+        order = np.lexsort((codes, parts)).astype(np.int32)
         if wanted is not None:
             order = order[np.isin(parts[order], list(wanted))]
         rank = np.full(codes.size + 1, -1, np.int32)
         rank[order] = np.arange(order.size)
         found, begins = np.unique(parts[order], return_index=True)
-        return cls(rank, codes[order], found, np.append(begins, order.size))
+        return cls(rank, order, codes[order], found, np.append(begins, order.size))
+
+    def of_part(self, part: int) -> NDArray[np.int32]:
+        """The rows of the roster that are of a part, ascending; none of one that is not built."""
+        at = int(np.searchsorted(self.parts, part))
+        if at == self.parts.size or self.parts[at] != part:
+            return self.order[:0]
+        return np.sort(self.order[self.bounds[at] : self.bounds[at + 1]])
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """What one piece holds of each part: rows `bounds[i]` to `bounds[i + 1]` are of `parts[i]`;
-    `parts` ascend, and some may have no rows.
-    """
+Split = tuple[pl.DataFrame, "NDArray[np.int64]"]
+"""What one piece holds: rows in the order of the job's `ranks`, and bounds.
 
-    rows: pl.DataFrame
-    parts: NDArray[np.int32]
-    bounds: NDArray[np.int64]
+Those from `bounds[i]` to `bounds[i + 1]` are of `ranks.parts[i]`; a part may have none.
+"""
 
 
 def shuffled(plan: PanelPlan) -> tuple[Table, ...]:
@@ -107,14 +111,14 @@ def shuffled(plan: PanelPlan) -> tuple[Table, ...]:
     return tuple(table for table in plan.tables if table.time and set(table.keys) == whole)
 
 
-def split_sales(piece: pl.DataFrame, job: Job) -> Shares:
-    """By part, the rows up to the cutoff whose series are in the roster."""
+def split_sales(piece: pl.DataFrame, job: Job) -> Split:
+    """The rows up to the cutoff whose series are built."""
     rows = sales_rows(piece, job.plan, job.aids).rows.filter(pl.col(PERIOD) <= job.cutoff)
     return _split(rows, job.plan.sales.measures, job)
 
 
-def split_covariates(piece: pl.DataFrame, table: Table, job: Job) -> Shares:
-    """By part, the rows of a shuffled table whose series are in the roster."""
+def split_covariates(piece: pl.DataFrame, table: Table, job: Job) -> Split:
+    """The rows of a shuffled table whose series are built."""
     rows = covariate_rows(piece, table, job.plan, job.aids)
     kinds = {key: job.roster.schema[key] for key in table.keys}
     cast = rows.with_columns(pl.col(key).cast(kind, strict=False) for key, kind in kinds.items())
@@ -133,16 +137,18 @@ def table_keys(table: Table) -> list[str]:
     return [*table.keys, *([PERIOD] if table.time else [])]
 
 
-def assemble(bucket: int, part: int, rows: dict[str, list[pl.DataFrame]], job: Job) -> Built:
-    """Build a part of a bucket from its rows by table, each table's in the order of its pieces.
+def assemble(bucket: int, part: int, rows: dict[str, pl.DataFrame], job: Job) -> Built:
+    """Build a part of a bucket from its rows by table, those of its pieces one after the other.
 
     The rows are taken out of `rows`: they are as large as what is built of them.
     """
     plan = job.plan
-    roster = job.roster.filter(pl.col(PART) == part).drop(PART)
+    roster = job.roster[job.ranks.of_part(part)].drop(PART)
     codes = roster[CODE]
     own_tables = [
-        by_series(table, _finished(rows.pop(table.name, []), table.measures), job.lasts[table.name])
+        by_series(
+            table, _finished(rows.pop(table.name, None), table.measures), job.lasts[table.name]
+        )
         for table in shuffled(plan)
     ]
     given = [own(values, codes) for values in job.joined if values.table.time]
@@ -152,7 +158,7 @@ def assemble(bucket: int, part: int, rows: dict[str, list[pl.DataFrame]], job: J
         Parts(
             bucket=bucket,
             roster=roster,
-            sales=_finished(rows.pop(SALES, []), plan.sales.measures),
+            sales=_finished(rows.pop(SALES, None), plan.sales.measures),
             joined=tuple(joined),
         ),
         plan,
@@ -160,7 +166,7 @@ def assemble(bucket: int, part: int, rows: dict[str, list[pl.DataFrame]], job: J
     )
 
 
-def _split(rows: pl.DataFrame, measures: Sequence[Measure], job: Job) -> Shares:
+def _split(rows: pl.DataFrame, measures: Sequence[Measure], job: Job) -> Split:
     """Sorted once, by series in the order of their parts: then each part is a slice."""
     ranks = job.ranks
     rank = ranks.rank[job.places.find(rows)]
@@ -170,15 +176,12 @@ def _split(rows: pl.DataFrame, measures: Sequence[Measure], job: Job) -> Shares:
     ranked = rows.with_columns(pl.Series(CODE, rank))
     merged = merge(lift(ranked, _BY, measures, job.aids), _BY, measures)
     ordered = merged[CODE].to_numpy()
-    return Shares(
-        rows=merged.with_columns(pl.Series(CODE, ranks.codes[ordered])),
-        parts=ranks.parts,
-        bounds=np.searchsorted(ordered, ranks.bounds),
-    )
+    coded = merged.with_columns(pl.Series(CODE, ranks.codes[ordered]))
+    return coded, np.searchsorted(ordered, ranks.bounds)
 
 
-def _finished(parts: Sequence[pl.DataFrame], measures: Sequence[Measure]) -> pl.DataFrame:
-    if not parts:
+def _finished(rows: pl.DataFrame | None, measures: Sequence[Measure]) -> pl.DataFrame:
+    if rows is None:
         kinds = {CODE: pl.Int32(), PERIOD: pl.Int32(), **{m.name: pl.Float64() for m in measures}}
         return pl.DataFrame(schema=kinds)
-    return finish(merge(pl.concat(parts), _BY, measures), _BY, measures).drop("_rows")
+    return finish(merge(rows, _BY, measures), _BY, measures).drop("_rows")

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NULL: Final = np.uint32(2**32 - 1)
-_SPARE: Final = 4  # cells that a series may take where places are looked up in a grid
+_SPARE: Final = 4  # cells that a series (a row) may take where places are looked up in a grid
 _FEW: Final = 10_000  # series that a grid may always have cells for
+_MOST: Final = 2**29  # rows, so that the number of a cell is an int32
+_CHUNK: Final = 65_536
 _RUNS: Final = 64  # sorted runs up to which merging them is faster than sorting
 
 
@@ -68,6 +70,31 @@ def in_order(order: NDArray[np.intp], new: NDArray[np.bool_]) -> NDArray[np.intp
     """`sorting` with equal ones in their order, by where values begin in what it sorts."""
     group = np.cumsum(new)
     return np.sort(group << 32 | order) & (2**32 - 1)
+
+
+def placed(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32] | None:
+    """[n] the rows sorted by two whole numbers, such as a series and a period, without sorting.
+
+    Each row is put where its pair belongs among all that may occur, which takes as long whatever
+    order they come in. None where those are many more than the rows, or a pair comes twice.
+    """
+    if not first.size or first.size > _MOST:
+        return None
+    low, base = int(first.min()), int(second.min())
+    width = int(second.max()) - base + 1
+    cells = (int(first.max()) - low + 1) * width
+    if cells > _SPARE * first.size:
+        return None
+    place = first - np.int32(low)
+    place *= np.int32(width)
+    place += second - np.int32(base)
+    row = np.full(cells, -1, np.int32)
+    for at in range(0, place.size, _CHUNK):  # NumPy makes indices of eight bytes of them
+        some = place[at : at + _CHUNK]
+        row[some] = np.arange(at, at + some.size, dtype=np.int32)
+    del place
+    found = row[row >= 0]
+    return found if found.size == first.size else None
 
 
 @dataclass(frozen=True, slots=True)

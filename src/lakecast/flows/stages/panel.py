@@ -8,6 +8,7 @@ one part a worker, however large the panel; one commit a table puts them in plac
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -198,22 +199,23 @@ def _build(lake: Lake, engine: Engine, job: Job, touched: Sequence[int]) -> Iter
     wanted = frozenset(part for some in parts.values() for part in some)
     own = replace(job, wanted=wanted)
     _ = own.ranks  # made once, not by every worker
+    split_by = copy(own)  # what it finds series by is let go before the first part is built
     if not engine.spread:
-        _ = own.places
+        _ = split_by.places
     give_back()  # what finding and ordering the series left
-    split = partial(_split_piece, job=own)
-    build = partial(_build_bucket, parts=parts, job=job, lake=lake)
+    split = partial(_split_piece, job=split_by)
+    build = partial(_build_bucket, parts=parts, job=own, lake=lake)
     return engine.exchange(split, work, build, parts, title="panel")
 
 
 def _split_piece(piece: Piece, job: Job) -> Slices:
     if piece.table == SALES:
-        found = split_sales(read_piece(piece), job)
+        rows, bounds = split_sales(read_piece(piece), job)
     else:
         table = next(table for table in job.plan.tables if table.name == piece.table)
-        found = split_covariates(read_piece(piece), table, job)
-    named = found.rows.to_arrow().replace_schema_metadata({_TABLE: piece.table.encode()})
-    return Slices(named, found.parts, found.bounds)
+        rows, bounds = split_covariates(read_piece(piece), table, job)
+    named = rows.to_arrow().replace_schema_metadata({_TABLE: piece.table.encode()})
+    return Slices(named, job.ranks.parts, bounds)
 
 
 def _build_bucket(
@@ -231,12 +233,19 @@ def _built(bucket: int, job: Job, part: int, tables: Iterable[pa.Table]) -> Buil
     return assemble(bucket, part, _rows(tables), job)
 
 
-def _rows(tables: Iterable[pa.Table]) -> dict[str, list[pl.DataFrame]]:
-    """The rows by the table that they are of."""
-    rows: dict[str, list[pl.DataFrame]] = {}
+def _rows(tables: Iterable[pa.Table]) -> dict[str, pl.DataFrame]:
+    """The rows by the table that they are of.
+
+    Joined first: a part may come in hundreds of small tables, and each frame takes its time.
+    """
+    import pyarrow as pa
+
+    found: dict[str, list[pa.Table]] = {}
     for table in tables:
-        rows.setdefault(table.schema.metadata[_TABLE].decode(), []).append(pl.DataFrame(table))
-    return rows
+        found.setdefault(table.schema.metadata[_TABLE].decode(), []).append(table)
+    return {
+        name: pl.DataFrame(pa.concat_tables(found.pop(name)).combine_chunks()) for name in [*found]
+    }
 
 
 def _findings(

@@ -36,3 +36,14 @@ def test_series_by_part_then_code(
 def test_no_series() -> None:
     found = Ranks.of(ROSTER.head(0), None)
     assert (found.codes.size, found.bounds.tolist(), found.rank.tolist()) == (0, [0], [-1])
+
+
+def test_rows_of_a_part() -> None:
+    found = Ranks.of(ROSTER, frozenset({2, 7}))
+    assert [found.of_part(part).tolist() for part in (7, 2, 5, -1, 8)] == [
+        [0, 3],
+        [1, 2],
+        [],
+        [],
+        [],
+    ]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakecast.core.panel import keys
-from lakecast.core.panel.keys import Places, grouped, interned, plain
+from lakecast.core.panel.keys import Places, grouped, interned, placed, plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +94,28 @@ def test_places_outlive_their_frame_and_the_process(tmp_path: Path) -> None:
     assert said.stdout.strip() == "[2, 0, -1]"
     asked = pl.DataFrame({"a": ["q"], "b": [2], "c": ["v"]})
     assert places.find(asked).tolist() == [1]
+
+
+LOW, HIGH = -(2**31), 2**31 - 1
+ONE = np.arange(7, dtype=np.int32)
+
+
+@pytest.mark.parametrize(("low", "base"), [(0, 0), (-3, 5), (LOW, HIGH - 40), (HIGH - 30, LOW)])
+def test_distinct_pairs_that_lie_close_are_placed(low: int, base: int) -> None:
+    cells = np.random.default_rng(3).permutation(31 * 41)[:400]  # of 31 series and 41 periods
+    first, second = ((cells // 41 + low).astype(np.int32), (cells % 41 + base).astype(np.int32))
+    found = placed(first, second)
+    np.testing.assert_array_equal(found, np.lexsort((second, first)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(ONE[:0], ONE[:0], id="no rows"),
+        pytest.param(np.append(ONE, ONE[3]), np.append(ONE, ONE[3]), id="a pair comes twice"),
+        pytest.param(ONE * 1000, ONE, id="far apart"),
+        pytest.param(np.array([LOW, HIGH], np.int32), np.array([HIGH, LOW], np.int32), id="ends"),
+    ],
+)
+def test_other_pairs_are_not(first: np.ndarray, second: np.ndarray) -> None:
+    assert placed(first, second) is None
