@@ -147,8 +147,9 @@ def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterato
         if held.shape[1] < block.rows:
             held = np.empty((len(fitted.columns), block.rows), np.float32)
         fill(fitted, block, held, 0)
+        own = names.take(pa.array(np.searchsorted(codes, block.codes)))
         arrays = [
-            *_ids(block, names.take(pa.array(np.searchsorted(codes, block.codes)))),
+            *(_spread(column, block) for column in own.columns),
             calendar.of_rows(block),
             _nullable(block.target.astype(np.float64)),
             *(_column(column, held[i, : block.rows]) for i, column in enumerate(fitted.columns)),
@@ -163,13 +164,8 @@ def _names_of(panel: LakePanel) -> pa.RecordBatch:
     return named.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
 
 
-def _ids(block: Block, names: pa.RecordBatch) -> list[pa.Array]:
-    """What a block's series have, for each of its rows; texts as places in those of the block."""
-    return [_spread(column, block) for column in names.columns]
-
-
 def _spread(values: pa.Array, block: Block) -> pa.Array:
-    """A value a series as a value a row."""
+    """A value a series as a value a row; texts as places in those of the block."""
     import pyarrow as pa
 
     if pa.types.is_primitive(values.type) and not values.null_count:
@@ -194,8 +190,7 @@ class _Calendar:
         """From the first period of any series to the cutoff."""
         import pyarrow as pa
 
-        info = panel.info
-        first = info.cutoff if panel.first is None else panel.first
+        info, first = panel.info, int(panel.fixed.first.min())
         starts = pa.array(info.frequency.start(np.arange(first, info.cutoff + 1)))
         return cls(first, starts.cast(schema.field(info.columns.time).type))
 
