@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lakecast.core.contract.coded import constant, spread
+from lakecast.core.contract.masks import alike
 from lakecast.core.contract.times import to_utc
 from lakecast.lake.narrow import plain
 
@@ -27,7 +28,7 @@ _WHOLE = 2**53
 def repeats(index: KeySet, values: pl.DataFrame, sound: pl.Series, plan: Plan) -> pl.Series:
     """Rows whose key a sound row had before, here or in the index; sound new keys are added."""
     if any(name not in values.columns for name in plan.row_key):
-        return pl.repeat(value=False, n=values.height, eager=True)
+        return alike(values.height, value=False)
     keyed = _keyed(values, plan)
     wanted = sound if keyed is None else sound & keyed
     seen = pl.Series(index.mark(hashed(values, plan).to_numpy(), wanted.to_numpy()))
@@ -103,7 +104,7 @@ def known(table: Table, live: Live, without: Sequence[LoadId], plan: Plan) -> Ke
         if load not in without:
             for file in files:
                 for frame in _keys(table, file.path, plan):
-                    repeats(index, frame, pl.repeat(value=True, n=frame.height, eager=True), plan)
+                    repeats(index, frame, alike(frame.height, value=True), plan)
     return index
 
 

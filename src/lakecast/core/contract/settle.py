@@ -9,6 +9,7 @@ import polars as pl
 
 from lakecast.columns import REPAIRED, ROW
 from lakecast.core.contract.coded import constant
+from lakecast.core.contract.masks import either
 from lakecast.spec.model import Level
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _apart(judged: Judged, mask: pl.Series) -> pl.DataFrame:
     ]
     rules = {finding.rule: None for finding, _ in told}
     named = [
-        pl.when(_either([m for f, m in told if f.rule == rule])).then(pl.lit(rule))
+        pl.when(either((m for f, m in told if f.rule == rule), raw.height)).then(pl.lit(rule))
         for rule in rules
     ]
     details = [pl.when(m).then(_detail(raw, finding)) for finding, m in told]
@@ -149,13 +150,6 @@ def _apart(judged: Judged, mask: pl.Series) -> pl.DataFrame:
         pl.concat_str(named, separator=",", ignore_nulls=True).alias("rules"),
         pl.concat_str(details, separator="; ", ignore_nulls=True).alias("detail"),
     )
-
-
-def _either(masks: list[pl.Series]) -> pl.Series:
-    found = masks[0]
-    for mask in masks[1:]:
-        found |= mask
-    return found
 
 
 def _detail(raw: pl.DataFrame, finding: Finding) -> pl.Expr:

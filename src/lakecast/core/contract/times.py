@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from lakecast.core.contract.masks import alike
+
 if TYPE_CHECKING:
     from lakecast.core.contract.plan import Writing
 
@@ -36,7 +38,7 @@ def parse_times(values: pl.Series, writing: Writing) -> Times:
     an hour later; one that comes twice is the first.
     """
     if values.dtype == pl.Date:
-        never = pl.repeat(value=False, n=values.len(), eager=True)
+        never = alike(values.len(), value=False)
         return Times(to_utc(values.cast(_LOCAL), writing.timezone), never, never)
     if isinstance(values.dtype, pl.Datetime):
         if values.dtype.time_zone is None:
@@ -51,13 +53,16 @@ def parse_times(values: pl.Series, writing: Writing) -> Times:
 
 def to_utc(local: pl.Series, timezone: str) -> pl.Series:
     """Zoneless timestamps of a zone as instants; see `parse_times` for clock changes."""
-    column = pl.first()
-    exact = column.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-    later = (column + pl.duration(hours=1)).dt.replace_time_zone(
-        timezone, ambiguous="earliest", non_existent="null"
-    )
-    frame = local.cast(_LOCAL).to_frame()
-    return frame.select(exact.fill_null(later).dt.convert_time_zone("UTC")).to_series()
+    told = local.cast(_LOCAL)
+    placed = _placed(told, timezone)
+    if placed.null_count() > told.null_count():
+        placed = placed.fill_null(_placed(told.dt.offset_by("1h"), timezone))
+    return placed.dt.convert_time_zone("UTC")
+
+
+def _placed(local: pl.Series, timezone: str) -> pl.Series:
+    """In the zone; null where a clock change skips the time."""
+    return local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
 
 
 def to_dates(utc: pl.Series, timezone: str) -> pl.Series:
@@ -67,7 +72,7 @@ def to_dates(utc: pl.Series, timezone: str) -> pl.Series:
 
 def _naive(local: pl.Series, writing: Writing) -> Times:
     clock = (local.dt.truncate("1d") != local).fill_null(value=False)
-    none = pl.repeat(value=False, n=local.len(), eager=True)
+    none = alike(local.len(), value=False)
     return Times(to_utc(local, writing.timezone), none, clock)
 
 

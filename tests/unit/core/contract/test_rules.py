@@ -77,6 +77,7 @@ def test_a_sound_chunk_lands_whole() -> None:
         ({"q": ["1", "", "NA", " "]}, "null", [2, 3, 4]),
         ({"p": ["a", None]}, "null", [2]),
         ({"q": ["inf", "1"]}, "not_finite", [1]),
+        ({"r": ["inf", "-inf", "1"]}, "not_finite", [1, 2]),
         ({"t": ["1889-01-01", "2024-01-01"]}, "absurd", [1]),
         ({"t": ["2201-01-01", "2024-01-01"]}, "absurd", [1]),
         ({"t": ["2024-01-01", "2024-01-01T00:00:00Z"]}, "mixed_timezone", [2]),
@@ -97,6 +98,12 @@ def test_nan_is_not_finite_where_it_must_be_filled_and_null_elsewhere() -> None:
     judged = look(rows, plan(), textual=False)
     assert broken(judged) == {"not_finite": [2]}
     assert judged.values["r"].to_list() == [None, 1.0]
+
+
+def test_numbers_whose_sum_overflows_are_finite() -> None:
+    judged = look(chunk(q=[1.5e308, 1.5e308]), plan(), textual=False)
+    assert broken(judged) == {}
+    assert judged.values["q"].to_list() == [1.5e308, 1.5e308]
 
 
 def test_a_row_is_quarantined_once_with_all_its_rules_and_its_original_text() -> None:
