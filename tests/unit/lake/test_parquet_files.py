@@ -21,6 +21,7 @@ SCHEMA = pa.schema(
         pa.field("sold", pa.float64()),
         pa.field("day", pa.date32()),
         pa.field("at", pa.timestamp("us", "UTC")),
+        pa.field("again", pa.date32(), metadata=PLAIN),
     ]
 )
 ROWS = {
@@ -31,6 +32,7 @@ ROWS = {
     "sold": [1.0, 2.0, None, 4.0],
     "day": [date(2026, 1, 31), date(2026, 2, 1), None, date(1969, 12, 31)],
     "at": [datetime(2026, 1, 31, 7, tzinfo=UTC), None, *[datetime(1969, 1, 1, tzinfo=UTC)] * 2],
+    "again": [date(2026, 1, 31)] * 4,
 }
 
 
@@ -50,9 +52,10 @@ def test_hints_choose_the_encoding(written: io.BytesIO) -> None:
     assert coded == {"text", "sold"}
     assert "BYTE_STREAM_SPLIT" in columns["lag"].encodings
     assert "PLAIN" in columns["mean"].encodings
-    assert all("DELTA_BINARY_PACKED" in columns[name].encodings for name in ("day", "at"))
+    paced = {name for name, c in columns.items() if "DELTA_BINARY_PACKED" in c.encodings}
+    assert paced == {"day", "at"}
     told = {name for name, column in columns.items() if column.is_stats_set}
-    assert told == {"text", "code", "sold", "day", "at"}
+    assert told == {"text", "code", "sold", "day", "at", "again"}
 
 
 def test_hints_change_no_value(written: io.BytesIO) -> None:
