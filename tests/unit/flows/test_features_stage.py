@@ -59,6 +59,16 @@ def test_series_that_start_later_have_their_own_days(
     assert steps.to_series().to_list() == [timedelta(days=1)]
 
 
+@pytest.mark.parametrize("frequency", ["D", "W-MON", "M"])
+def test_times_and_target_are_the_panels(project: Path, frequency: str) -> None:
+    opened = _respelled(project, 'frequency = "D"', f'frequency = "{frequency}"')
+    rows = _table(opened).sort("series_code", "data_venda")
+    panel = opened.table("panel").sort("series_code", "data_venda")
+    columns = ["series_code", "data_venda", "quantidade"]
+    assert rows.select(columns).equals(panel.select(columns))
+    assert rows.schema["data_venda"] == panel.schema["data_venda"]
+
+
 def test_many_files_hold_the_rows_of_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Project.open(project)
     whole, table = _table(opened), opened.context.lake.table("features")

@@ -111,7 +111,8 @@ def _packed(schema: pa.Schema, panel: LakePanel, plan: FeaturePlan) -> pa.Schema
     holey = {name for name in panel.series.columns if panel.series[name].null_count()}
     return pa.schema(
         [
-            *(_of_series(field).with_nullable(field.name in holey) for field in ids),
+            *(_of_series(field).with_nullable(field.name in holey) for field in ids[:-1]),
+            ids[-1].with_metadata(PLAIN).with_nullable(False),
             target.with_metadata(SPLIT),
             *(_of_feature(column, field) for column, field in features),
         ]
@@ -134,7 +135,7 @@ def _of_feature(column: Column, field: pa.Field) -> pa.Field:
 
 
 def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """A batch a piece of a block, which bounds memory whatever a block is.
+    """A batch a piece of a block of the one part, which bounds memory whatever a block is.
 
     One is over when the next is asked for: they share their memory.
     """
@@ -142,12 +143,12 @@ def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterato
 
     held = np.empty((len(fitted.columns), 0), np.float32)
     names, calendar = _names_of(panel), _Calendar.of(panel, schema)
-    codes = names.column(0).to_numpy()
+    at = 0  # of the part's series, which come by code
     for block in chain.from_iterable(whole.pieces(PIECE) for whole in panel.blocks()):
         if held.shape[1] < block.rows:
             held = np.empty((len(fitted.columns), block.rows), np.float32)
         fill(fitted, block, held, 0)
-        own = names.take(pa.array(np.searchsorted(codes, block.codes)))
+        own, at = names.slice(at, block.codes.size), at + block.codes.size
         arrays = [
             *(_spread(column, block) for column in own.columns),
             calendar.of_rows(block),
@@ -158,10 +159,16 @@ def _batches(panel: LakePanel, fitted: FittedPlan, schema: pa.Schema) -> Iterato
 
 
 def _names_of(panel: LakePanel) -> pa.RecordBatch:
-    """The code and the user's columns of the series of the panel's parts, by code."""
-    own = panel.series.filter(pl.col(BUCKET).is_in(panel.parts))
-    named = own.select(CODE, *panel.info.columns.series)
-    return named.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks().to_batches()[0]
+    """The code and the user's columns of the series of the panel's one part, by code."""
+    import pyarrow as pa
+
+    (part,) = panel.parts
+    own = panel.series[BUCKET] == part
+    # Column by column: Polars' threads would wait for a core until a piece is written.
+    names = [CODE, *panel.info.columns.series]
+    columns = [panel.series[name].filter(own) for name in names]
+    oldest = pl.CompatLevel.oldest()
+    return pa.record_batch([c.to_arrow(compat_level=oldest) for c in columns], names=names)
 
 
 def _spread(values: pa.Array, block: Block) -> pa.Array:
@@ -180,10 +187,12 @@ def _spread(values: pa.Array, block: Block) -> pa.Array:
 
 @dataclass(frozen=True, slots=True)
 class _Calendar:
-    """Where each period of a panel starts, as the column of time holds it."""
+    """Where each period of a panel starts, as the column of time holds it; None: they are days,
+    which are counted as a date is.
+    """
 
     first: int
-    starts: pa.Array
+    starts: pa.Array | None
 
     @classmethod
     def of(cls, panel: LakePanel, schema: pa.Schema) -> _Calendar:
@@ -191,14 +200,20 @@ class _Calendar:
         import pyarrow as pa
 
         info, first = panel.info, int(panel.fixed.first.min())
-        starts = pa.array(info.frequency.start(np.arange(first, info.cutoff + 1)))
-        return cls(first, starts.cast(schema.field(info.columns.time).type))
+        kind = schema.field(info.columns.time).type
+        ordinals = pa.array(np.arange(first, info.cutoff + 1, dtype=np.int32))
+        starts = pa.array(info.frequency.start(ordinals.to_numpy())).cast(kind)
+        days = kind == pa.date32() and starts.equals(ordinals.view(kind))
+        return cls(first, None if days else starts)
 
     def of_rows(self, block: Block) -> pa.Array:
         """The time of each row."""
         import pyarrow as pa
 
-        return self.starts.take(pa.array(block.ordinals() - np.int32(self.first)))
+        ordinals = block.ordinals()
+        if self.starts is None:
+            return pa.array(ordinals).view(pa.date32())
+        return self.starts.take(pa.array(ordinals - np.int32(self.first)))
 
 
 def _column(column: Column, values: NDArray[np.float32]) -> pa.Array:
