@@ -3,7 +3,9 @@
 In memory: sorted float32 values to a float32 matrix (ours column-major, the peer's as it makes it;
 `frame` tells what the peer takes for the columns of a frame instead). Parquet to Parquet: our stage
 `features` on a panel in a lake; the peer reads one sorted file, and writes the same columns with
-the same codec. Fifty series of ours are compared with a float64 reference before anything is timed.
+the same codec, null where a feature is not known (`theirs_nan_s` tells what it takes to leave the
+NaN of its own that stands there instead). Fifty series of ours, and of the peer's file, are
+compared with a float64 reference before anything is timed.
 Peaks are those of a fresh process that has its inputs, its imports and its compiled kernels
 already. They are judged at the largest size: a block of a million rows is what we hold at any.
 """
@@ -38,6 +40,17 @@ MOST: Final = {"memory": 0.5, "parquet": 0.2}
 CODEC: Final = "zstd"
 LEVEL: Final = 1
 """Arrow's own level, at which our tables are written."""
+THEIRS: Final = {
+    **{f"lag{lag}": f"lag_{lag}" for lag in ten.LAGS},
+    **{
+        f"rolling_{kind}_lag1_window_size{window}": f"rolling_{kind}_{window}_lag_1"
+        for window in ten.WINDOWS
+        for kind in ("mean", "std")
+    },
+}
+"""What the peer calls the features that are not known in the beginning."""
+_LOOSE: Final = 0.01
+"""The peer adds up in float32: standard deviations of whole counts are off by up to 0.003."""
 _TINY: Final = 3 * ten.DAYS
 _ROW: Final = 120
 """Bytes a row that the peer asks for."""
@@ -90,15 +103,18 @@ def in_files(rows: int, n: int) -> dict[str, Any]:
         sales = ten.Sales.make(rows)
         ten_lake.write_sources(sales, folder)
         checked = check_table(sales, our_files(folder))
+        check_theirs(sales, their_files(folder))
         works = (partial(our_files, folder), partial(their_files, folder))
         ratios = pairs(*works, n, room=rows * _ROW)
+        as_made = seconds(partial(their_files, folder, nulls=False))
         peaks = (
             peak_of(our_files, prepare=partial(_warm, folder, our_files)),
             peak_of(their_files, prepare=partial(_warm, folder, their_files)),
         )
     finally:
         shutil.rmtree(folder)
-    return _judged("parquet", ratios, peaks, rows) | {"checked_series": checked}
+    found = {"checked_series": checked, "theirs_nan_s": round(as_made, 3)}
+    return _judged("parquet", ratios, peaks, rows) | found
 
 
 def _judged(work: str, ratios: Ratios, peaks: tuple[int, int], rows: int) -> dict[str, Any]:
@@ -121,12 +137,14 @@ def our_files(folder: Path) -> Path:
     return folder
 
 
-def their_files(folder: Path) -> Path:
+def their_files(folder: Path, *, nulls: bool = True) -> Path:
     """Read, transform, write; the file."""
     frame = pl.read_parquet(folder / ten_lake.SOURCE)
     out = folder / "theirs.parquet"
     found = ten.theirs(frame, THREADS).with_columns(
-        pl.col("unique_id").alias(CODE), pl.col("y").cast(pl.Float64)
+        pl.col("unique_id").alias(CODE),
+        pl.col("y").cast(pl.Float64),
+        *([pl.col(*THEIRS).fill_nan(None)] if nulls else []),
     )
     found.write_parquet(out, compression=CODEC, compression_level=LEVEL)
     return out
@@ -138,9 +156,22 @@ def check_table(sales: ten.Sales, folder: Path) -> int:
     some = np.unique(np.linspace(0, sales.series - 1, 50).astype(np.int32))
     rows = table.filter(pl.col(CODE).is_in(some.tolist())).sort(CODE, "ds").collect()
     names = tuple(ten.expected(sales.target[: ten.DAYS]))
+    assert not any(rows.select(pl.col(names).is_nan().any()).row(0)), "a null is a null"
     matrix = np.column_stack([rows[name].to_numpy() for name in names])
     part = ten.Sales(len(some), np.concatenate([sales.of(int(s)) for s in some]))
     return ten.check(part, matrix, names)
+
+
+def check_theirs(sales: ten.Sales, file: Path) -> None:
+    """Compare some series of the peer's file, nulls too, with the reference, as far as it goes."""
+    some = np.unique(np.linspace(0, sales.series - 1, 50).astype(np.int32))
+    frame = pl.scan_parquet(file).filter(pl.col(CODE).is_in(some.tolist())).collect()
+    for s in some.tolist():
+        rows, wanted = frame.filter(pl.col(CODE) == s), ten.expected(sales.of(s))
+        for name, ours in THEIRS.items():
+            unknown = np.isnan(wanted[ours])
+            np.testing.assert_array_equal(rows[name].is_null().to_numpy(), unknown, name)
+            np.testing.assert_allclose(rows[name].to_numpy(), wanted[ours], atol=_LOOSE)
 
 
 def _our_input(rows: int) -> MemoryPanel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +48,16 @@ def test_our_table_is_the_reference(tmp_path: Path) -> None:
     sales = ten.Sales.make(ROWS)
     ten_lake.write_sources(sales, tmp_path)
     assert features.check_table(sales, features.our_files(tmp_path)) == 5
+
+
+@peer
+@pytest.mark.parametrize("nulls", [True, False])
+def test_the_peers_file_is_the_reference_once_it_has_nulls(tmp_path: Path, *, nulls: bool) -> None:
+    sales = ten.Sales.make(ROWS)
+    ten_lake.write_sources(sales, tmp_path)
+    file = features.their_files(tmp_path, nulls=nulls)
+    with nullcontext() if nulls else pytest.raises(AssertionError, match="lag1"):
+        features.check_theirs(sales, file)
 
 
 def test_a_clock_counts_what_is_inside(monkeypatch: pytest.MonkeyPatch) -> None:
