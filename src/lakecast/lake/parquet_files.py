@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _ROWS: Final = 1_000_000
 _BATCH: Final = 65_536  # values encoded at a time; Arrow's own 1,024 cost 3% more
-_PAGE: Final = 131_072  # rows; pages of Arrow's own 20,000 take 7% longer and 4% more room
 _HINT: Final = b"lakecast.packing"
+_PAGE: Final = b"lakecast.page"
 PLAIN: Final = {_HINT: b"PLAIN"}
 SPLIT: Final = {_HINT: b"BYTE_STREAM_SPLIT"}
 """Metadata of a field that no dictionary helps: its values come in runs, or are small numbers."""
@@ -41,13 +41,24 @@ def write_parquet(
     keep = [name for name in data.schema.names if name not in drop]
     schema = _only(data.schema, keep).with_metadata(dict(footer) if footer else None)
     rows = 0
-    with pq.ParquetWriter(sink, schema, **packing(schema)) as writer:
+    page = (data.schema.metadata or {}).get(_PAGE)
+    options = {**packing(schema), "max_rows_per_page": int(page) if page else None}
+    with pq.ParquetWriter(sink, schema, **options) as writer:
         for group in _groups(_pieces(data), groups):
             kept = group.select(keep) if drop else group
             writer.write_table(kept, row_group_size=max(group.num_rows, 1))
             rows += group.num_rows
             del group  # not to be held while the next one is made
     return rows
+
+
+def paged(schema: pa.Schema, rows: int) -> pa.Schema:
+    """A schema whose rows are written in pages of at most so many.
+
+    More than Arrow's own 20,000 take less time (7% of writing features, with 131,072) and less room
+    (4%), and more memory to read.
+    """
+    return schema.with_metadata({_PAGE: str(rows).encode()})
 
 
 def packing(schema: pa.Schema) -> dict[str, Any]:
@@ -70,7 +81,6 @@ def packing(schema: pa.Schema) -> dict[str, Any]:
         # Without Arrow's schema in the footer, dictionaries read back as the texts they are.
         "store_schema": not coded,
         "write_batch_size": _BATCH,
-        "max_rows_per_page": _PAGE,
     }
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lakecast.lake.parquet_files import PLAIN, SPLIT, write_parquet
+from lakecast.lake.parquet_files import PLAIN, SPLIT, paged, write_parquet
 
 SCHEMA = pa.schema(
     [
@@ -66,3 +66,24 @@ def test_hints_change_no_value(written: io.BytesIO) -> None:
     }  # fmt: skip
     written.seek(0)
     assert pq.read_table(written)["text"].to_pylist() == ROWS["text"]
+
+
+def _column(rows: int, *, page: int | None) -> tuple[int, dict[bytes, bytes]]:
+    """Bytes before they are compressed, which grow with the pages, and the file's own metadata."""
+    schema = pa.schema([pa.field("lag", pa.float32(), metadata=SPLIT)])
+    table = pa.Table.from_pydict(
+        {"lag": [1.0] * rows}, schema=paged(schema, page) if page else schema
+    )
+    sink = io.BytesIO()
+    write_parquet(table, sink)
+    sink.seek(0)
+    told = pq.read_metadata(sink)
+    return told.row_group(0).column(0).total_uncompressed_size, told.metadata
+
+
+def test_pages_are_of_as_many_rows_as_asked() -> None:
+    one, told = _column(60_000, page=60_000)
+    three, _ = _column(60_000, page=None)
+    ten, _ = _column(60_000, page=6_000)
+    assert one < three < ten
+    assert b"lakecast.page" not in told

@@ -15,7 +15,7 @@ from lakecast.columns import BUCKET, CODE
 from lakecast.core.features import compile_plan, fill, fit_plan
 from lakecast.errors import SpecError
 from lakecast.lake.lake_panel import LakePanel, open_panel
-from lakecast.lake.parquet_files import PLAIN, SPLIT
+from lakecast.lake.parquet_files import PLAIN, SPLIT, paged
 from lakecast.models.sizes import PIECE
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _packed(schema: pa.Schema, panel: LakePanel, plan: FeaturePlan) -> pa.Schema
     *ids, target = (schema.field(i) for i in range(len(schema) - len(plan.columns) - 1))
     features = zip(plan.columns, list(schema)[len(ids) + 1 :], strict=False)
     holey = {name for name in panel.series.columns if panel.series[name].null_count()}
-    return pa.schema(
+    packed = pa.schema(
         [
             *(_of_series(field).with_nullable(field.name in holey) for field in ids[:-1]),
             ids[-1].with_metadata(PLAIN).with_nullable(False),
@@ -117,6 +117,7 @@ def _packed(schema: pa.Schema, panel: LakePanel, plan: FeaturePlan) -> pa.Schema
             *(_of_feature(column, field) for column, field in features),
         ]
     )
+    return paged(packed, PIECE)
 
 
 def _of_series(field: pa.Field) -> pa.Field:
