@@ -1,4 +1,4 @@
-"""Pieces made on another thread: in order, one ahead, errors in their place."""
+"""Work on other threads: in order, a few ahead, errors in their place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakecast.ahead import ahead
+from lakecast.ahead import ahead, on_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,3 +36,24 @@ def test_what_making_a_piece_raises_comes_in_its_place() -> None:
     assert next(reader) == 1
     with pytest.raises(ValueError, match="second"):
         next(reader)
+
+
+def test_threads_do_a_few_pieces_ahead_and_no_more() -> None:
+    taken: list[int] = []
+
+    def pieces() -> Iterator[int]:
+        for number in range(9):
+            taken.append(number)
+            yield number
+
+    results = on_threads(lambda number: number * number, pieces(), threads=2, most=3)
+    assert next(results) == 0
+    assert taken == [0, 1, 2, 3]
+    assert list(results) == [number * number for number in range(1, 9)]
+
+
+def test_the_first_piece_that_fails_raises_in_its_place() -> None:
+    results = on_threads(lambda number: 1 // (2 - number), iter(range(9)), threads=3, most=4)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)

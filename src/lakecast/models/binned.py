@@ -51,7 +51,8 @@ class Edges:
     @classmethod
     def of(cls, rows: RowBlocks, *, seed: int, threads: int) -> Edges:
         """From at most `SAMPLE` of the rows, drawn with the seed."""
-        return cls.of_sample(sample_of(rows, seed), rows.columns, seed=seed, threads=threads)
+        sample = sample_of(rows, seed, threads)
+        return cls.of_sample(sample, rows.columns, seed=seed, threads=threads)
 
     @classmethod
     def of_sample(
@@ -146,7 +147,7 @@ def dataset_params(seed: int, threads: int) -> dict[str, Any]:
     return {**DATASET, "data_random_seed": seed, "num_threads": threads}
 
 
-def sample_of(rows: RowBlocks, seed: int) -> NDArray[np.float32]:
+def sample_of(rows: RowBlocks, seed: int, threads: int = 1) -> NDArray[np.float32]:
     """At most `SAMPLE` of the rows [n, F], column-major, in canonical order."""
     count = rows.rows
     picked = np.arange(count)
@@ -155,7 +156,7 @@ def sample_of(rows: RowBlocks, seed: int) -> NDArray[np.float32]:
         picked = np.minimum(place * (count / SAMPLE), count - 1).astype(np.int64)
     out = np.empty((len(picked), len(rows.columns)), dtype=np.float32, order="F")
     before = 0
-    for block in rows.blocks():
+    for block in rows.blocks(threads):
         low, high = np.searchsorted(picked, [before, before + len(block.target)])
         drawn = picked[low:high] - before
         for column in range(out.shape[1]):

@@ -44,8 +44,8 @@ class RowBlocks(Protocol):
         """Number of rows over all blocks."""
         ...
 
-    def blocks(self) -> Iterator[Rows]:
-        """The rows."""
+    def blocks(self, threads: int = 1) -> Iterator[Rows]:
+        """The rows; of several threads each makes a block, and one more waits to be taken."""
         ...
 
 

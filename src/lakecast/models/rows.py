@@ -7,10 +7,12 @@ second; to hold them would take as many times the panel's memory as there are fe
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lakecast.ahead import on_threads
 from lakecast.core.block import PartPanel
 from lakecast.core.features import fill, matrix
 from lakecast.models import sizes
@@ -175,13 +177,13 @@ class PanelRows:
         """Number of rows."""
         return self.census.rows(self.start, self.cutoff)
 
-    def blocks(self) -> Iterator[Rows]:
+    def blocks(self, threads: int = 1) -> Iterator[Rows]:
         """Rows by bucket, series, time."""
-        for block in self.panel.blocks():
-            for piece in block.pieces(sizes.PIECE):
-                rows = self._made(piece)
-                if len(rows.target):
-                    yield rows
+        pieces = chain.from_iterable(block.pieces(sizes.PIECE) for block in self.panel.blocks())
+        made: Iterator[Rows] = map(self._made, pieces)
+        if threads > 1:
+            made = on_threads(self._made, pieces, threads, threads + 1)
+        return (rows for rows in made if len(rows.target))
 
     def within(self, start: int | None, cutoff: int) -> PanelRows:
         """The part of these rows in `start` .. `cutoff`, both included."""

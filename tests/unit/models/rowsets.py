@@ -31,7 +31,7 @@ class RowSet:
     def rows(self) -> int:
         return len(self.target)
 
-    def blocks(self) -> Iterator[Rows]:
+    def blocks(self, threads: int = 1) -> Iterator[Rows]:
         self.reads += 1
         for index in np.array_split(np.arange(self.rows), self.parts):
             yield Rows(

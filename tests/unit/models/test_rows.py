@@ -112,12 +112,15 @@ def test_kept_and_start_agree() -> None:
     assert whole.rows == (kept(block, C - 5) & eligible(block, 7)).sum()
 
 
-def test_rows_are_made_of_small_pieces_of_whole_series(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+def test_rows_are_made_of_small_pieces_of_whole_series(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
     panel = panels.split(panels.mixed(), 2)
     rows = replace(made(panels.mixed()), panel=panel)
     whole = list(rows.blocks())
     monkeypatch.setattr(sizes, "PIECE", 300)
-    pieces = list(rows.blocks())
+    pieces = list(rows.blocks(threads))
     assert len(pieces) > len(whole)
     for name in ("matrix", "target", "ordinals", "weight"):
         one, other = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakecast.engines.order import in_order
+from lakecast.ahead import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from lakecast.ahead import on_threads
 from lakecast.engines.base import Base
 from lakecast.engines.local.exchange import gather, spill
-from lakecast.engines.local.map import map_pieces
 from lakecast.engines.protocol import unsupported
 from lakecast.machine import trim
 
@@ -53,7 +53,7 @@ class LocalEngine(Base):
 
     def run(self, work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
         """See `Base`."""
-        return map_pieces(work, pieces, self.workers)
+        return on_threads(work, pieces, self.workers, self.workers + 1)
 
     def exchange(
         self,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakecast.engines.order import in_order, parts_of
+from lakecast.ahead import in_order
+from lakecast.engines.order import parts_of
 from lakecast.engines.ray.map import RETRIES, leave
 
 if TYPE_CHECKING:
