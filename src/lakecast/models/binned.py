@@ -154,15 +154,7 @@ def sample_of(rows: RowBlocks, seed: int, threads: int = 1) -> NDArray[np.float3
     if count > SAMPLE:  # one of each of so many equal stretches
         place = np.arange(SAMPLE) + np.random.default_rng(seed).random(SAMPLE)
         picked = np.minimum(place * (count / SAMPLE), count - 1).astype(np.int64)
-    out = np.empty((len(picked), len(rows.columns)), dtype=np.float32, order="F")
-    before = 0
-    for block in rows.blocks(threads):
-        low, high = np.searchsorted(picked, [before, before + len(block.target)])
-        drawn = picked[low:high] - before
-        for column in range(out.shape[1]):
-            np.take(block.matrix[:, column], drawn, out=out[low:high, column], mode="clip")
-        before += len(block.target)
-    return out
+    return rows.drawn(picked, threads)
 
 
 def _places(columns: Sequence[Column], partitions: Collection[str]) -> dict[str, int]:

@@ -44,8 +44,12 @@ class RowBlocks(Protocol):
         """Number of rows over all blocks."""
         ...
 
-    def blocks(self, threads: int = 1) -> Iterator[Rows]:
-        """The rows; of several threads each makes a block, and one more waits to be taken."""
+    def blocks(self) -> Iterator[Rows]:
+        """The rows."""
+        ...
+
+    def drawn(self, places: NDArray[np.int64], threads: int = 1) -> NDArray[np.float32]:
+        """[n, F] column-major: the matrix of the rows at these n places, which ascend."""
         ...
 
 

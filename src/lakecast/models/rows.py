@@ -7,7 +7,7 @@ second; to hold them would take as many times the panel's memory as there are fe
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,15 +26,7 @@ if TYPE_CHECKING:
 
     from lakecast.core.block import Block, PanelData
     from lakecast.core.features import Column, FittedPlan
-
-
-def eligible(block: Block, lead: int) -> NDArray[np.bool_]:
-    """[N] rows that can be trained on: with a target, and a value at least `lead` before them."""
-    known = ~np.isnan(block.target)
-    early = _begins(block, known, lead) - block.starts[:-1]
-    offset = np.repeat(block.starts[:-1] - np.cumsum(early) + early, early)
-    known[offset + np.arange(early.sum())] = False
-    return known
+    from lakecast.models.choose import Chosen
 
 
 def _begins(block: Block, known: NDArray[np.bool_], lead: int) -> NDArray[np.int64]:
@@ -156,6 +148,9 @@ class _Spans:
         return np.asarray(np.cumsum(changes)[:periods] - nulls)
 
 
+_Draw = tuple["Chosen", "NDArray[np.int64]", slice]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PanelRows:
     """Eligible rows of the periods `start` .. `cutoff`; target and matrix in units of the scale."""
@@ -177,13 +172,17 @@ class PanelRows:
         """Number of rows."""
         return self.census.rows(self.start, self.cutoff)
 
-    def blocks(self, threads: int = 1) -> Iterator[Rows]:
+    def blocks(self) -> Iterator[Rows]:
         """Rows by bucket, series, time."""
-        pieces = chain.from_iterable(block.pieces(sizes.PIECE) for block in self.panel.blocks())
-        made: Iterator[Rows] = map(self._made, pieces)
-        if threads > 1:
-            made = on_threads(self._made, pieces, threads, threads + 1)
-        return (rows for rows in made if len(rows.target))
+        return (self._made(chosen) for chosen in self._chosen())
+
+    def drawn(self, places: NDArray[np.int64], threads: int = 1) -> NDArray[np.float32]:
+        """See `RowBlocks`; of several threads each makes a piece, and one more waits."""
+        out = np.empty((places.size, len(self.columns)), np.float32, order="F")
+        work = partial(self._draw, out)
+        for _ in on_threads(work, self._draws(places), threads, threads + 1):
+            pass
+        return out
 
     def within(self, start: int | None, cutoff: int) -> PanelRows:
         """The part of these rows in `start` .. `cutoff`, both included."""
@@ -195,28 +194,54 @@ class PanelRows:
         panel = PartPanel(self.panel, by, tuple(parts))
         return replace(self, panel=panel, census=Census.together([*parts.values()]))
 
-    def _made(self, block: Block) -> Rows:
-        block = block.until(self.cutoff)
-        ordinals = block.ordinals()
-        inside = ordinals >= self.start
-        wanted = eligible(block, self.fitted.plan.lead) & inside
-        keep = wanted[inside]
-        target, ordinals = block.target[wanted], ordinals[wanted]
-        if not self.scaled:
-            weight, features = np.ones_like(target), self._plain(block, keep.size)
-        else:
-            made = matrix(self.fitted, block, start=self.start)
-            features, scale = shrink(self.fitted, made, scaled=True)
+    def _chosen(self) -> Iterator[Chosen]:
+        """The eligible rows of each piece that has some."""
+        from lakecast.models.choose import choose
+
+        lead = self.fitted.plan.lead
+        for block in self.panel.blocks():
+            for piece in block.pieces(sizes.PIECE):
+                chosen = choose(piece.until(self.cutoff), lead, self.start)
+                if chosen.target.size:
+                    yield chosen
+
+    def _made(self, chosen: Chosen) -> Rows:
+        features, scale = self._features(chosen)
+        target, weight, keep = chosen.target, np.ones_like(chosen.target), chosen.keep
+        if scale is not None:
             target, weight = target / scale[keep], weights(scale[keep])
         return Rows(
-            matrix=_filtered(features, keep), target=target, ordinals=ordinals, weight=weight
+            matrix=_filtered(features, keep),
+            target=target,
+            ordinals=chosen.ordinals,
+            weight=weight,
         )
 
-    def _plain(self, block: Block, size: int) -> NDArray[np.float32]:
-        """The block's features [size, F] alone: a row that can be trained on has a scale."""
-        out = np.empty((len(self.columns), size), np.float32)
-        fill(self.fitted, block, out, 0, start=self.start)
-        return out.T
+    def _draws(self, places: NDArray[np.int64]) -> Iterator[_Draw]:
+        """The pieces that something is drawn of."""
+        before = 0
+        for chosen in self._chosen():
+            low, high = np.searchsorted(places, [before, before + chosen.target.size]).tolist()
+            if low < high:
+                yield chosen, places[low:high] - before, slice(low, high)
+            before += chosen.target.size
+
+    def _draw(self, out: NDArray[np.float32], draw: _Draw) -> None:
+        chosen, rows, part = draw
+        features, _ = self._features(chosen)
+        at = rows if chosen.keep.all() else np.flatnonzero(chosen.keep)[rows]
+        for column in range(out.shape[1]):
+            np.take(features[:, column], at, out=out[part, column], mode="clip")
+
+    def _features(self, chosen: Chosen) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """[m, F] of all rows from the start on, and their scale, where they are scaled."""
+        if self.scaled:
+            made = matrix(self.fitted, chosen.block, start=self.start)
+            return shrink(self.fitted, made, scaled=True)
+        # A row that can be trained on has a scale: nobody need look.
+        out = np.empty((len(self.columns), chosen.keep.size), np.float32)
+        fill(self.fitted, chosen.block, out, 0, start=self.start)
+        return out.T, None
 
 
 def _filtered(matrix: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.float32]:

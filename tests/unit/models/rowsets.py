@@ -31,7 +31,11 @@ class RowSet:
     def rows(self) -> int:
         return len(self.target)
 
-    def blocks(self, threads: int = 1) -> Iterator[Rows]:
+    def drawn(self, places: NDArray[np.int64], threads: int = 1) -> NDArray[np.float32]:
+        self.reads += 1
+        return np.asfortranarray(self.matrix[places])
+
+    def blocks(self) -> Iterator[Rows]:
         self.reads += 1
         for index in np.array_split(np.arange(self.rows), self.parts):
             yield Rows(

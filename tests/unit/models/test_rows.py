@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from tests import panels
 
-from lakecast.core.block import PartPanel
+from lakecast.core.block import Block, PartPanel
 from lakecast.core.features import compile_plan, fit_plan, kept, matrix
 from lakecast.models import sizes
-from lakecast.models.rows import Census, PanelRows, eligible
+from lakecast.models.choose import choose
+from lakecast.models.rows import Census, PanelRows
 from lakecast.spec.features import Features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 C = panels.CUTOFF
 FEATURES = Features(lags=(1, 2), rolling=(), seasonal=(), expanding=(), ewm=(), trend=())
@@ -27,6 +32,14 @@ def made(panel: panels.MemoryPanel, *, scaled: bool = True, lead: int = 1) -> Pa
         panel=panel, fitted=fit_plan(plan, panel, C), scaled=scaled, census=census,
         start=census.first, cutoff=C,
     )  # fmt: skip
+
+
+def eligible(block: Block, lead: int) -> NDArray[np.bool_]:
+    """[N] which rows of a block can be trained on."""
+    chosen = choose(block, lead, int(block.first.min()))
+    np.testing.assert_array_equal(chosen.target, block.target[chosen.keep])
+    np.testing.assert_array_equal(chosen.ordinals, block.ordinals()[chosen.keep])
+    return chosen.keep
 
 
 def test_rows_need_a_target_and_a_value_before() -> None:
@@ -112,15 +125,26 @@ def test_kept_and_start_agree() -> None:
     assert whole.rows == (kept(block, C - 5) & eligible(block, 7)).sum()
 
 
+@pytest.mark.parametrize("scaled", [True, False])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_rows_are_made_of_small_pieces_of_whole_series(
-    monkeypatch: pytest.MonkeyPatch, threads: int
+def test_rows_are_drawn_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, threads: int, *, scaled: bool
 ) -> None:
+    monkeypatch.setattr(sizes, "PIECE", 300)
+    rows = replace(made(panels.mixed(), scaled=scaled), panel=panels.split(panels.mixed(), 2))
+    whole = np.concatenate([block.matrix for block in rows.blocks()])
+    for places in (np.arange(len(whole)), np.arange(3, len(whole), 7), np.array([len(whole) - 1])):
+        found = rows.drawn(places, threads)
+        assert found.flags.f_contiguous
+        np.testing.assert_array_equal(found, whole[places])
+
+
+def test_rows_are_made_of_small_pieces_of_whole_series(monkeypatch: pytest.MonkeyPatch) -> None:
     panel = panels.split(panels.mixed(), 2)
     rows = replace(made(panels.mixed()), panel=panel)
     whole = list(rows.blocks())
     monkeypatch.setattr(sizes, "PIECE", 300)
-    pieces = list(rows.blocks(threads))
+    pieces = list(rows.blocks())
     assert len(pieces) > len(whole)
     for name in ("matrix", "target", "ordinals", "weight"):
         one, other = (
