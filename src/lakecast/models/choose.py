@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
+from lakecast.core.features.program import frozen
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -31,8 +33,8 @@ def choose(block: Block, lead: int, start: int) -> Chosen:
     rows = int((block.lengths - begins).sum())
     keep = np.empty(rows, np.bool_)
     target, ordinals = np.empty(rows, np.float32), np.empty(rows, np.int32)
-    series = (block.starts, begins, block.first)
-    count = _choose(block.target, series, lead, keep, (target, ordinals))
+    series = (frozen(block.starts), frozen(begins), frozen(block.first))
+    count = _choose(frozen(block.target), series, lead, keep, (target, ordinals))
     return Chosen(block, target[:count], ordinals[:count], keep)
 
 
