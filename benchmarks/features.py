@@ -4,8 +4,8 @@ In memory: sorted float32 values to a float32 matrix (ours column-major, the pee
 `frame` tells what the peer takes for the columns of a frame instead). Parquet to Parquet: our stage
 `features` on a panel in a lake; the peer reads one sorted file, and writes the same columns with
 the same codec, null where a feature is not known (`theirs_nan_s` tells what it takes to leave the
-NaN of its own that stands there instead). Fifty series of ours, and of the peer's file, are
-compared with a float64 reference before anything is timed.
+NaN of its own that stands there instead). Fifty series of ours, and the lags and windows of the
+peer's file, are compared with a float64 reference before anything is timed.
 Peaks are those of a fresh process that has its inputs, its imports and its compiled kernels
 already. They are judged at the largest size: a block of a million rows is what we hold at any.
 """
@@ -86,7 +86,7 @@ def in_memory(rows: int, n: int) -> dict[str, Any]:
     checked = ten.check(sales, ten.ours(panel, THREADS), ten.planned(panel).plan.names)
     works = (partial(ten.ours, panel, THREADS), partial(ten.their_matrix, frame, THREADS))
     ratios = pairs(*works, n, room=rows * _ROW)
-    as_frame = seconds(partial(ten.theirs, frame, THREADS))
+    as_frame = seconds(partial(ten.theirs, frame, THREADS), rows * _ROW)
     del frame, panel
     peaks = (
         peak_of(_our_matrix, prepare=partial(_our_input, rows)),
@@ -106,7 +106,7 @@ def in_files(rows: int, n: int) -> dict[str, Any]:
         check_theirs(sales, their_files(folder))
         works = (partial(our_files, folder), partial(their_files, folder))
         ratios = pairs(*works, n, room=rows * _ROW)
-        as_made = seconds(partial(their_files, folder, nulls=False))
+        as_made = seconds(partial(their_files, folder, nulls=False), rows * _ROW)
         peaks = (
             peak_of(our_files, prepare=partial(_warm, folder, our_files)),
             peak_of(their_files, prepare=partial(_warm, folder, their_files)),

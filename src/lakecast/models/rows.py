@@ -177,10 +177,10 @@ class PanelRows:
         return (self._made(chosen) for chosen in self._chosen())
 
     def drawn(self, places: NDArray[np.int64], threads: int = 1) -> NDArray[np.float32]:
-        """See `RowBlocks`; of several threads each makes a piece, and one more waits."""
+        """See `RowBlocks`; at most `sizes.AT_ONCE` threads are used."""
         out = np.empty((places.size, len(self.columns)), np.float32, order="F")
-        work = partial(self._draw, out)
-        for _ in on_threads(work, self._draws(places), threads, threads + 1):
+        few = min(threads, sizes.AT_ONCE)
+        for _ in on_threads(partial(self._draw, out), self._draws(places), few, few + 1):
             pass
         return out
 

@@ -16,6 +16,8 @@ FITTING: Final = 51
 """A row while it is fit: gradients, scores, indices; copies of the above."""
 PIECE: Final = 131_072
 """Rows of the panel that features are made of at a time, whole series."""
+AT_ONCE: Final = 2
+"""Pieces whose features are made at a time, each of them held whole."""
 SAMPLE: Final = 200_000
 """Rows that the edges of bins are found in, at most."""
 ROOM: Final = 2.5

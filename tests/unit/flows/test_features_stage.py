@@ -59,8 +59,12 @@ def test_series_that_start_later_have_their_own_days(
     assert steps.to_series().to_list() == [timedelta(days=1)]
 
 
-@pytest.mark.parametrize("frequency", ["D", "W-MON", "M"])
+@pytest.mark.parametrize("frequency", ["h", "D", "W-MON", "M"])
 def test_times_and_target_are_the_panels(project: Path, frequency: str) -> None:
+    if frequency == "h":
+        sales = project / "raw" / "vendas.csv"
+        sold = pl.read_csv(sales, infer_schema=False)
+        sold.with_columns(pl.col("data_venda") + " 07:00").write_csv(sales)
     opened = _respelled(project, 'frequency = "D"', f'frequency = "{frequency}"')
     rows = _table(opened).sort("series_code", "data_venda")
     panel = opened.table("panel").sort("series_code", "data_venda")

@@ -219,7 +219,7 @@ def _held(facts: Facts) -> int:
 
 
 def _piece(facts: Facts, fits: Outline) -> int:
-    """The features of a piece of a block while rows are binned."""
+    """The features of two pieces of blocks while rows are drawn, or binned."""
     return min(_rows(facts), PIECE) * fits.columns * FLOAT * 2
 
 

@@ -106,13 +106,15 @@ def _packed(schema: pa.Schema, panel: LakePanel, plan: FeaturePlan) -> pa.Schema
     """
     import pyarrow as pa
 
-    *ids, target = (schema.field(i) for i in range(len(schema) - len(plan.columns) - 1))
-    features = zip(plan.columns, list(schema)[len(ids) + 1 :], strict=False)
+    *ids, time, target = (schema.field(i) for i in range(len(schema) - len(plan.columns) - 1))
+    features = zip(plan.columns, list(schema)[len(ids) + 2 :], strict=False)
+    if time.type == pa.date32():  # half the time of differences; of instants the bytes would count
+        time = time.with_metadata(PLAIN)
     holey = {name for name in panel.series.columns if panel.series[name].null_count()}
     packed = pa.schema(
         [
-            *(_of_series(field).with_nullable(field.name in holey) for field in ids[:-1]),
-            ids[-1].with_metadata(PLAIN).with_nullable(False),
+            *(_of_series(field).with_nullable(field.name in holey) for field in ids),
+            time.with_nullable(False),
             target.with_metadata(SPLIT),
             *(_of_feature(column, field) for column, field in features),
         ]
