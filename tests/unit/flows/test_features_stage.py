@@ -62,6 +62,7 @@ def test_series_that_start_later_have_their_own_days(
 @pytest.mark.parametrize("frequency", ["h", "D", "W-MON", "M"])
 def test_times_and_target_are_the_panels(project: Path, frequency: str) -> None:
     if frequency == "h":
+        shutil.rmtree(project / "lake", ignore_errors=True)
         sales = project / "raw" / "vendas.csv"
         sold = pl.read_csv(sales, infer_schema=False)
         sold.with_columns(pl.col("data_venda") + " 07:00").write_csv(sales)

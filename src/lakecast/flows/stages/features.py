@@ -260,6 +260,8 @@ def _schema(panel: LakePanel, plan: FeaturePlan) -> pa.Schema:
     names = info.columns.series
     ids = panel.series.select(CODE, *names).head(0)
     time = pl.Series(info.columns.time, info.frequency.start(np.array([0]))).head(0)
+    if time.dtype == pl.Datetime:  # as in the panel
+        time = time.dt.cast_time_unit("us").dt.replace_time_zone("UTC")
     empty = ids.with_columns(
         time,
         pl.lit(None, pl.Float64).alias(info.columns.target),
