@@ -29,22 +29,6 @@ if TYPE_CHECKING:
     from lakecast.models.choose import Chosen
 
 
-def _begins(block: Block, known: NDArray[np.bool_], lead: int) -> NDArray[np.int64]:
-    """[S] the row from which each series has a value at least `lead` before; its end: none."""
-    starts, ends = block.starts[:-1], block.starts[1:]
-    if not block.rows:
-        return starts
-    return np.asarray(np.minimum(_first(known, starts) + lead, ends))
-
-
-def _first(known: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """[S] the row of each series' first value; beyond the last row where it has none."""
-    if known[starts].all():
-        return starts
-    position = np.where(known, np.arange(known.size), known.size)
-    return np.asarray(np.minimum.reduceat(position, starts))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Census:
     """Number of eligible rows in each period, from `first` on, up to some last cutoff."""
@@ -126,9 +110,10 @@ class _Spans:
 
     @classmethod
     def of(cls, block: Block, lead: int, earliest: int) -> _Spans:
-        known = ~np.isnan(block.target)
-        begins, origins = _begins(block, known, lead), block.first.astype(np.int64) - earliest
-        null = np.flatnonzero(~known)
+        from lakecast.models.choose import able_from
+
+        begins, origins = able_from(block, lead), block.first.astype(np.int64) - earliest
+        null = np.flatnonzero(np.isnan(block.target))
         owner = np.searchsorted(block.starts, null, side="right") - 1
         late = null >= begins[owner]
         null, owner = null[late], owner[late]
