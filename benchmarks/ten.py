@@ -80,6 +80,11 @@ class Sales:
             part[:] = rng.poisson(np.exp(rng.normal(-0.5, 1.2, (len(part), 1))), part.shape)
         return cls(series, target.reshape(-1))
 
+    @property
+    def some(self) -> NDArray[np.int32]:
+        """At most fifty of the series, from the first to the last: those that are compared."""
+        return np.unique(np.linspace(0, self.series - 1, 50).astype(np.int32))
+
     def of(self, series: int) -> NDArray[np.float32]:
         """The values of one series."""
         return self.target[series * DAYS : (series + 1) * DAYS]
@@ -193,10 +198,9 @@ def _after(values: NDArray[np.float64], nulls: int) -> NDArray[np.float64]:
 
 def check(sales: Sales, matrix: NDArray[np.float32], names: tuple[str, ...]) -> int:
     """Compare fifty series of a matrix with `expected`; how many. Raises `AssertionError`."""
-    some = np.unique(np.linspace(0, sales.series - 1, 50).astype(int))
-    for s in some:
+    for s in sales.some.tolist():
         rows = slice(s * DAYS, (s + 1) * DAYS)
-        for name, wanted in expected(sales.of(int(s))).items():
+        for name, wanted in expected(sales.of(s)).items():
             got = matrix[rows, names.index(name)]
             np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-12, err_msg=name)
-    return len(some)
+    return sales.some.size
