@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lakecast.core.features.defaults import group_scale
 from lakecast.lake.panels import BLOCK_ROWS
-from lakecast.models.sizes import FLOAT, HELD, PIECE, ROOM, SAMPLE, binned, fitted, fitted_apart
+from lakecast.models.sizes import (
+    AT_ONCE,
+    FLOAT,
+    HELD,
+    PIECE,
+    ROOM,
+    SAMPLE,
+    binned,
+    fitted,
+    fitted_apart,
+)
 
 if TYPE_CHECKING:
     from lakecast.flows.budget.facts import Facts
@@ -219,8 +229,8 @@ def _held(facts: Facts) -> int:
 
 
 def _piece(facts: Facts, fits: Outline) -> int:
-    """The features of two pieces of blocks while rows are drawn, or binned."""
-    return min(_rows(facts), PIECE) * fits.columns * FLOAT * 2
+    """The features of the pieces of blocks made at a time, while rows are drawn or binned."""
+    return min(_rows(facts), PIECE) * fits.columns * FLOAT * AT_ONCE
 
 
 def _states(facts: Facts, fits: Outline, told: int) -> int:
