@@ -89,6 +89,11 @@ class Sales:
         """The values of one series."""
         return self.target[series * DAYS : (series + 1) * DAYS]
 
+    def compared(self) -> Sales:
+        """Those that are compared, alone."""
+        some = self.some.tolist()
+        return Sales(len(some), np.concatenate([self.of(s) for s in some]))
+
     def panel(self) -> MemoryPanel:
         """Blocks as a lake would hold them, in eight buckets; they are views of the target."""
         info = PanelInfo(

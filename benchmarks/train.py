@@ -159,23 +159,26 @@ def _rows(booster: Any) -> int:
 
 
 def check(sales: ten.Sales, own: str, other: str) -> dict[str, float]:
-    """Mean squared error of both boosters on float64 features of fifty series.
+    """Mean squared error of both boosters on fifty series.
 
-    Raises `AssertionError` where they differ by more than a fiftieth: they draw other rows for the
-    edges of bins, and are the same otherwise.
+    Ours reads features from the float64 reference, the peer's those that it makes itself: its
+    rolling statistics are off in the seventh digit, and trees split beside values that are equal.
+    Raises `AssertionError` where the errors differ by more than a fiftieth: rows are summed in
+    another order and other rows are drawn for the edges of bins; all else is the same.
     """
-    some = sales.some.tolist()
-    expected = [ten.expected(sales.of(s)) for s in some]
-    names = ten.planned(sales.panel()).plan.names
-    matrix = np.concatenate([np.column_stack([e[n][WARM:] for n in names]) for e in expected])
-    target = np.concatenate([sales.of(s)[WARM:] for s in some]).astype(np.float64)
-    from_one = matrix + (np.array(names) == "weekday")  # the peer's weeks begin with day 1
-    errors = _error(own, matrix, target), _error(other, from_one, target)
+    some = sales.compared()
+    each = [ten.expected(some.of(s)) for s in range(some.series)]
+    names = ten.planned(some.panel()).plan.names
+    matrix = np.concatenate([np.column_stack([e[n][WARM:] for n in names]) for e in each])
+    warm = np.tile(np.arange(ten.DAYS) >= WARM, some.series)
+    target = some.target[warm].astype(np.float64)
+    theirs = ten.their_matrix(some.frame(), THREADS)[warm]
+    errors = _error(own, matrix, target), _error(other, theirs, target)
     np.testing.assert_allclose(*errors, rtol=0.02)
     return {"ours_mse": round(errors[0], 5), "theirs_mse": round(errors[1], 5)}
 
 
-def _error(text: str, matrix: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+def _error(text: str, matrix: NDArray[Any], target: NDArray[np.float64]) -> float:
     import lightgbm
 
     predicted = np.asarray(lightgbm.Booster(model_str=text).predict(matrix))
