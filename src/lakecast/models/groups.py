@@ -16,7 +16,7 @@ from lakecast.columns import LEVEL
 from lakecast.core.features import state_at
 from lakecast.core.features.defaults import group_scale
 from lakecast.core.hierarchy import floor_of
-from lakecast.core.hierarchy_panels import group_future, group_panel, tail_block
+from lakecast.core.hierarchy_panels import group_future, group_info, group_panel, tail_block
 from lakecast.models import families, inputs
 from lakecast.models.recipes import Tabular
 from lakecast.models.workbench import Workbench
@@ -48,8 +48,10 @@ _PARAMS: Final[families.Params] = {
 }
 
 
-def learned(hierarchy: Hierarchy, periods: int) -> tuple[int, ...]:
-    """Places of the levels that are learned, in order: those of the fewest groups, up to `MOST`."""
+def learned(hierarchy: Hierarchy, info: PanelInfo) -> tuple[int, ...]:
+    """Places of the levels that are learned, in order: those of the fewest groups, up to `MOST`
+    rows where each has as many as a series of the panel has on the average."""
+    periods = -(-info.rows // max(info.series, 1))
     sizes = [level.groups * periods for level in hierarchy.levels]
     order = np.argsort(sizes, kind="stable")
     rows = np.cumsum(np.array(sizes, np.int64)[order])
@@ -74,8 +76,7 @@ class Groups:
         cls, panel: PanelData, by_code: Hierarchy, spec: Spec, threads: int = 1
     ) -> Groups | None:
         """Of a panel whose series codes are the rows of the hierarchy; None where all are large."""
-        rows, series = panel.info.rows, max(panel.info.series, 1)
-        levels = learned(by_code, -(-rows // series))
+        levels = learned(by_code, panel.info)
         if not levels:
             return None
         few = by_code.only(levels)
@@ -93,6 +94,15 @@ class Groups:
     def bench(self, cutoffs: Sequence[int]) -> Workbench:
         """Where they are fit."""
         return Workbench(self.panel, cutoffs, threads=self.threads)
+
+
+def foretold(info: PanelInfo, levels: Hierarchy, periods: int) -> PanelInfo:
+    """What the panel of the groups of some levels will be at most, before any row is read.
+
+    Each group is as old as the panel, of so many periods, and series share all that is known ahead.
+    """
+    told = group_info(info, levels, statics(levels, info), list(info.known_future))
+    return replace(told, series=levels.groups, rows=levels.groups * periods)
 
 
 def recipe_of(info: PanelInfo, spec: Spec) -> Tabular:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from math import log2
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
 from lakecast.models.families import MOST_LEAVES
+from lakecast.models.groups import foretold, learned, recipe_of
 from lakecast.models.partitioned import grouped
 from lakecast.models.recipes import Tabular
 from lakecast.models.rows import Census
@@ -27,14 +28,18 @@ if TYPE_CHECKING:
 
     from lakecast.core.block import PanelInfo
     from lakecast.core.features import FeaturePlan
+    from lakecast.core.hierarchy import Hierarchy
     from lakecast.core.splits import Splits, Window
     from lakecast.spec.model import Family, Spec
     from lakecast.training.backtest import Candidate
     from lakecast.training.candidates import Lineup
 
+LEVELS: Final = "levels"
+"""What the learner of the levels is called among the fits."""
 _CHOICES: Final = 4  # the average, best, best by class, auto: forecasts without a fit
 
 Purpose = Literal["screen", "window", "final"]
+_PURPOSES: Final = get_args(Purpose)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,12 +47,13 @@ class Ground:
     """A panel as an outline sees it: `first` [S] are the ordinals of the series' first periods.
 
     `owners` [S] tell the values of text columns apart (-1: null); of a column that is not there,
-    one value may have all rows.
+    one value may have all rows. `tree` are the levels over the series, None where there are none.
     """
 
     info: PanelInfo
     first: NDArray[np.int32]
     owners: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    tree: Hierarchy | None = None
 
     def largest(self, column: str) -> float:
         """The largest share of the panel's rows that one member has of models apart by a column."""
@@ -97,7 +103,7 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outline:
-    """All fits, in order, and the sizes of what they share.
+    """All fits, in order, and the sizes of what those of the series share.
 
     `rows` are the most of one fit, `shared` those from the first that the earliest window trains on
     to the panel's last, `sampled` those that screening holds. `largest` is the share of a fit's
@@ -134,9 +140,10 @@ def outline(spec: Spec, ground: Ground) -> Outline:
     last = maker.likely(every, tried)
     screened = maker.screening(every) if len(every) > GO_ON else ()
     fits = (*screened, *maker.backtest(last), *maker.final(last))
+    above = _above(spec, ground, maker.found)
     plans = {plan for one in every for plan in maker.plans(one)}
     return Outline(
-        fits=fits,
+        fits=tuple(sorted((*fits, *above), key=lambda fit: _PURPOSES.index(fit.purpose))),
         windows=len(maker.found.windows),
         rows=max((fit.rows for fit in fits if fit.purpose != "screen"), default=0),
         shared=max(map(maker.shared, plans), default=0),
@@ -147,6 +154,28 @@ def outline(spec: Spec, ground: Ground) -> Outline:
         memory=max((plan.memory for plan in plans), default=0),
         forecasts=len(tried.baselines) + len(last) + _CHOICES,
     )
+
+
+def _above(spec: Spec, ground: Ground, found: Splits) -> Iterator[Fit]:
+    """Those of the learner of the levels, which reads their groups' whole history."""
+    if ground.tree is None or spec.hierarchy.method == "bottom_up":
+        return
+    few = ground.tree.only(learned(ground.tree, ground.info))
+    if not few.levels:
+        return
+    age = ground.info.cutoff + 1 - int(ground.first.min())
+    info = foretold(ground.info, few, age)
+    recipe = recipe_of(info, spec)
+    (plan,) = recipe.plans(info)
+    whole = Fit(
+        purpose="final", model=LEVELS, window=None, rows=info.rows, columns=len(plan.names),
+        models=1, rounds=int(recipe.params["num_iterations"]),
+        leaves=int(recipe.params["num_leaves"]),
+    )  # fmt: skip
+    for window in found.windows:
+        later = few.groups * (info.cutoff - window.cutoff)
+        yield replace(whole, purpose="window", window=window.index, rows=info.rows - later)
+    yield whole
 
 
 def _family(spec: Spec, family: Family, tried: Lineup) -> Iterator[Candidate]:

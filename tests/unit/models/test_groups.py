@@ -49,9 +49,9 @@ def test_the_levels_of_the_fewest_groups_are_learned(
     most: int, levels: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(groups, "MOST", most)
-    tree = hierarchy(market())
-    assert groups.learned(tree, 400) == levels
-    assert groups.learned(tree.only([2, 0, 1]), 400) == tuple(
+    tree, info = hierarchy(market()), market().info
+    assert groups.learned(tree, info) == levels
+    assert groups.learned(tree.only([2, 0, 1]), info) == tuple(
         sorted((2, 0, 1).index(level) for level in levels)
     )
     held = Groups.of(market(), tree, spec())

@@ -6,26 +6,36 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from msgspec.structs import replace
+from tests.unit.training.stage import SERIES
 from tests.unit.training.test_train import JOB
 
+from lakecast.models.groups import Groups
 from lakecast.models.rows import Census
 from lakecast.models.workbench import Workbench
 from lakecast.spec import Spec
-from lakecast.training.outline import Ground, Outline, outline
+from lakecast.training.bench import splits_from
+from lakecast.training.hierarchy import by_code
+from lakecast.training.outline import LEVELS, Fit, Ground, Outline, outline
 from lakecast.training.screen import GO_ON
 from lakecast.training.train import train
 
 GROUND = Ground(JOB.panel.info, np.concatenate([block.first for block in JOB.panel.blocks()]))
+STATES = pl.DataFrame(
+    {"series_code": range(SERIES), "uf": [("SP", "RJ")[i % 2] for i in range(SERIES)]}
+)
+TREE = by_code(STATES, [(), ("uf",)])
+WITH_LEVELS = dataclasses.replace(GROUND, tree=TREE)
 
 
 def with_train(**part: Any) -> Spec:
     return replace(JOB.spec, train=replace(JOB.spec.train, **part))
 
 
-def fitted(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Rows and columns of every regressor that a training fits."""
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Rows and columns of every regressor that is fit from now on."""
     seen: list[tuple[int, int]] = []
     made = Workbench._made
 
@@ -35,7 +45,6 @@ def fitted(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]
         return rows
 
     monkeypatch.setattr(Workbench, "_made", look)
-    train(dataclasses.replace(JOB, spec=spec))
     return seen
 
 
@@ -53,7 +62,9 @@ def test_rows_by_period_are_those_that_train(lead: int) -> None:
 def test_shared_rows_and_columns_are_those_that_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = with_train(families=("linear_regression",), strategy="recursive", search=False)
     told = outline(spec, GROUND)
-    rows, columns = max(fitted(spec, monkeypatch))
+    seen = watched(monkeypatch)
+    train(dataclasses.replace(JOB, spec=spec))
+    rows, columns = max(seen)
     assert columns == told.columns
     assert rows <= told.shared <= 1.1 * rows
 
@@ -92,3 +103,47 @@ def test_a_direct_model_is_a_fit_a_group_of_horizons() -> None:
     assert {fit.models for fit in told("recursive").fits} == {1}
     assert {fit.models for fit in told("direct").fits} == {-(-horizon // season)}
     assert told("direct").plans == -(-horizon // season)
+
+
+def above(spec: Spec) -> list[Fit]:
+    return [fit for fit in outline(spec, WITH_LEVELS).fits if fit.model == LEVELS]
+
+
+def test_the_learner_of_the_levels_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    *windows, final = above(JOB.spec)
+    assert [fit.window for fit in windows] == list(range(outline(JOB.spec, GROUND).windows))
+    assert (final.purpose, final.window, final.models) == ("final", None, 1)
+
+    cutoffs = [
+        split.cutoff
+        for split in splits_from(int(GROUND.first.min()), GROUND.info, JOB.spec).windows
+    ]
+    cutoffs.append(GROUND.info.cutoff)
+    groups = Groups.of(JOB.panel, TREE, JOB.spec)
+    assert groups is not None
+    assert final.rounds == groups.recipe.params["num_iterations"]
+    seen = watched(monkeypatch)
+    for told, cutoff in zip([*windows, final], cutoffs, strict=True):
+        groups.bench([cutoff]).fit(groups.recipe, cutoff)
+        rows, columns = seen.pop()
+        assert rows <= told.rows <= 1.1 * rows
+        # That each series has promotions of its own shows only where they are read.
+        assert columns == told.columns - len(GROUND.info.known_future)
+
+
+def test_what_the_series_fits_share_is_not_changed_by_levels() -> None:
+    with_levels, without = outline(JOB.spec, WITH_LEVELS), outline(JOB.spec, GROUND)
+    assert len(with_levels.fits) > len(without.fits)
+    assert dataclasses.replace(with_levels, fits=without.fits) == without
+
+
+@pytest.mark.parametrize("why", ["added up", "too many groups"])
+def test_no_learner_of_levels_is_told_where_none_is_fit(
+    why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why == "added up":
+        spec = replace(JOB.spec, hierarchy=replace(JOB.spec.hierarchy, method="bottom_up"))
+    else:
+        spec = JOB.spec
+        monkeypatch.setattr("lakecast.models.groups.MOST", 10)
+    assert above(spec) == []

@@ -68,7 +68,7 @@ def facts(context: Context) -> Facts:
         return Facts(loaded=loaded, keyed=keys, threads=threads, crew=crew)
     from lakecast.lake.lake_panel import open_panel
 
-    ground = ground_of(open_panel(lake))
+    ground = ground_of(open_panel(lake), context.spec)
     fits = outline_of(context.spec, ground) if ground.first.size else None
     return Facts(loaded=loaded, keyed=keys, threads=threads, ground=ground, fits=fits, crew=crew)
 
@@ -97,13 +97,16 @@ def _rows(context: Context, name: str) -> int:
         return 0
 
 
-def ground_of(panel: LakePanel) -> Ground:
-    """The panel as an outline sees it."""
+def ground_of(panel: LakePanel, spec: Spec) -> Ground:
+    """The panel as an outline sees it, and the levels over it that a spec asks for."""
+    from lakecast.core.hierarchy import Hierarchy
+    from lakecast.training.hierarchy import levels_of
     from lakecast.training.outline import Ground
 
-    series, info = panel.series.sort(CODE), panel.info
+    series, info, levels = panel.series.sort(CODE), panel.info, levels_of(spec)
     owners = {name: _numbered(series[name]) for name in info.categories}
-    return Ground(info, info.frequency.ordinal(series["first"].to_numpy()), owners)
+    first = info.frequency.ordinal(series["first"].to_numpy())
+    return Ground(info, first, owners, Hierarchy.build(series, levels) if levels else None)
 
 
 def _numbered(texts: pl.Series) -> NDArray[np.int32]:
