@@ -11,6 +11,7 @@ from tests.projects import HORIZON, PRODUCTS, SERIES, write_project
 
 from lakecast.bootstrap import Project
 from lakecast.flows import bundles
+from lakecast.training.outline import LEVELS as LEARNER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +84,14 @@ def test_figures_by_level_are_in_the_metrics_and_the_report(project: Project) ->
     assert data.forecasts is not None
     assert data.forecasts.height == SERIES * HORIZON
     assert any("revenue" in line for line in data.decision.reasons)
+
+
+def test_the_fits_of_the_levels_are_told(project: Project) -> None:
+    told = [fit for fit in project.predict().fits if fit.model == LEARNER]
+    windows = project.table("backtest").select(pl.col("window").n_unique()).item()
+    assert [fit.purpose for fit in told] == ["window"] * windows + ["final"]
+    groups = sum(GROUPS.values()) - SERIES
+    assert {fit.rows % groups for fit in told} == {0}
 
 
 def test_the_backtest_holds_what_was_reconciled_beside_what_was_not(project: Project) -> None:
