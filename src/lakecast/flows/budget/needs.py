@@ -177,14 +177,16 @@ def judging(facts: Facts, fits: Outline, spec: Spec) -> int:
 def sets(facts: Facts, fits: Outline, room: int) -> dict[str, int]:
     """Binned sets: of all plans where the room is ample, else of one fit at a time.
 
-    Where that is too little too, and models are fit apart, of as many values as go into it.
+    Where that is too little too, and models are fit apart, of as many values as go into it. Of
+    those, as many are fit side by side as there are threads.
     """
     told = max(int(WORKBENCH * room), 0)
     size, fit = binned(1, fits.columns), row_bytes(fits)
     if 2 * size * fits.shared > told:
-        at_once = max(fits.largest * fits.rows, min(fits.rows, room // fit))
-        rows = int(at_once) * size
-        return {"rows": rows, "fitting": max(int(at_once) * fit - rows, _piece(facts, fits))}
+        largest = fits.largest * fits.rows
+        held = int(max(largest, min(fits.rows, room // fit)))
+        fitting = int(min(held, facts.threads * largest)) * (fit - size)
+        return {"rows": held * size, "fitting": max(fitting, _piece(facts, fits))}
     rows = min(fits.plans * fits.shared * size, max(told, fits.shared * size))
     fitting = fitted(fits.rows, fits.columns)
     return {"rows": rows, "fitting": max(fitting, _piece(facts, fits)),

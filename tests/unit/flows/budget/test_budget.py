@@ -103,6 +103,30 @@ def test_models_apart_train_more_in_the_same_budget() -> None:
     assert rows(loja=even % 10) == unknown, "one column: the other model is one of all rows"
 
 
+def test_of_models_apart_only_those_fit_side_by_side_count() -> None:
+    """All their rows are held, a tenth of them are fit on each thread."""
+    assert LARGE.ground is not None
+    info, first = LARGE.ground.info, LARGE.ground.first
+    info = replace(info, categories={"loja": tuple("abcdefghij"), "rede": tuple("abcdefghij")})
+    tenths = np.arange(first.size, dtype=np.int32) % 10
+    ground = Ground(info, first, {"loja": tenths, "rede": tenths})
+    spec = with_rows(SPEC, 10_000_000)
+
+    def parts(threads: int) -> dict[str, int]:
+        held = Facts(
+            loaded=info.rows, threads=threads, ground=ground, fits=outline_of(spec, ground)
+        )
+        need = predict(held, spec, 4 * GB).need("train")
+        assert need is not None
+        return dict(need.parts)
+
+    one, two, many = parts(1), parts(2), parts(10)
+    assert one["rows"] == two["rows"] == many["rows"]
+    assert two["fitting"] == pytest.approx(2 * one["fitting"], rel=1e-6)
+    assert many["fitting"] == pytest.approx(10 * one["fitting"], rel=1e-6)
+    assert parts(20)["fitting"] == many["fitting"]
+
+
 def test_where_all_rows_fit_nothing_changes() -> None:
     found = predict(SMALL, SPEC, 16 * GB)
     assert found.spec == SPEC
