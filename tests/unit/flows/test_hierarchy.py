@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
+from msgspec.structs import replace
 from tests.projects import HORIZON, PRODUCTS, SERIES, write_project
 
 from lakecast.bootstrap import Project
 from lakecast.flows import bundles
+from lakecast.flows.budget.facts import ground_of
+from lakecast.lake.lake_panel import open_panel
 from lakecast.training.outline import LEVELS as LEARNER
 
 if TYPE_CHECKING:
@@ -92,6 +95,14 @@ def test_the_fits_of_the_levels_are_told(project: Project) -> None:
     assert [fit.purpose for fit in told] == ["window"] * windows + ["final"]
     groups = sum(GROUPS.values()) - SERIES
     assert {fit.rows % groups for fit in told} == {0}
+
+
+def test_a_level_that_the_panel_lacks_yet_is_not_told(project: Project) -> None:
+    asked = replace(project.context.spec.hierarchy, levels=((), ("canal",), ("regiao", "canal")))
+    spec = replace(project.context.spec, hierarchy=asked)
+    tree = ground_of(open_panel(project.context.lake), spec).tree
+    assert tree is not None
+    assert [level.name for level in tree.levels] == ["total"]
 
 
 def test_the_backtest_holds_what_was_reconciled_beside_what_was_not(project: Project) -> None:

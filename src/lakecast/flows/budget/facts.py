@@ -98,12 +98,16 @@ def _rows(context: Context, name: str) -> int:
 
 
 def ground_of(panel: LakePanel, spec: Spec) -> Ground:
-    """The panel as an outline sees it, and the levels over it that a spec asks for."""
+    """The panel as an outline sees it, and the levels over it that a spec asks for.
+
+    A level is left out while the panel lacks a column of it, which building it anew will bring.
+    """
     from lakecast.core.hierarchy import Hierarchy
     from lakecast.training.hierarchy import levels_of
     from lakecast.training.outline import Ground
 
-    series, info, levels = panel.series.sort(CODE), panel.info, levels_of(spec)
+    series, info = panel.series.sort(CODE), panel.info
+    levels = [level for level in levels_of(spec) if set(level) <= set(series.columns)]
     owners = {name: _numbered(series[name]) for name in info.categories}
     first = info.frequency.ordinal(series["first"].to_numpy())
     return Ground(info, first, owners, Hierarchy.build(series, levels) if levels else None)
