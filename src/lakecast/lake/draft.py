@@ -208,9 +208,9 @@ class _Reader:
             refuse(self._tallies, self._item.name)
             _reserved(frame.columns, self._item.name)
             self._names |= _cased(frame.columns, self._names, self._reading, self._item.name)
-        named = frame.rename(self._names, strict=False)
+        named = frame.rename(self._names, strict=False) if self._names else frame
         absent = [name for name in plan.required if name not in named.columns]
-        return named.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in absent)
+        return named.hstack([constant(name, None, named.height) for name in absent])
 
     def _learn(self, frame: pl.DataFrame) -> None:
         """The kinds of covariates the table does not have yet, from the first rows."""

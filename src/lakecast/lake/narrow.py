@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 INSTANT: Final = pl.Datetime("us", "UTC")
 _ROOM: Final = 8
 _INT32: Final = 2**31 - 1
+_PLAIN: Final = (pl.Int64, pl.Float64, pl.Boolean, pl.String, pl.Enum, pl.Date, INSTANT)
 _WIDE_INTEGERS: Final = (pl.UInt64, pl.Int128, pl.UInt128)
 
 
@@ -52,9 +53,9 @@ def plain(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
     Timestamps without a zone are in `timezone`; nested values become JSON, durations and times
     of day become texts.
     """
-    return frame.with_columns(
-        _plain(frame[name], timezone).alias(name) for name in frame.columns if name != ROW
-    )
+    other = [n for n, kind in frame.schema.items() if n != ROW and kind not in _PLAIN]
+    plain = [_plain(frame[name], timezone).alias(name) for name in other]
+    return frame.with_columns(plain) if plain else frame
 
 
 def _plain(values: pl.Series, timezone: str) -> pl.Series:
@@ -62,8 +63,6 @@ def _plain(values: pl.Series, timezone: str) -> pl.Series:
     if isinstance(kind, pl.Datetime):
         aware = kind.time_zone is not None
         return values.cast(INSTANT) if aware else to_utc(values, timezone)
-    if kind in (pl.Boolean, pl.String, pl.Enum, pl.Date):
-        return values
     if kind.is_numeric():
         small = kind.is_integer() and kind not in _WIDE_INTEGERS
         return values.cast(pl.Int64 if small else pl.Float64)
@@ -75,9 +74,9 @@ def _json(values: pl.Series) -> pl.Series:
     return packed.to_series()
 
 
-def extremes(rows: pl.DataFrame) -> dict[str, Extremes]:
-    """Extremes of every number column of some rows."""
-    numbers = [name for name, kind in rows.schema.items() if kind.is_numeric()]
+def extremes(rows: pl.DataFrame, kinds: Mapping[str, pl.DataType]) -> dict[str, Extremes]:
+    """Extremes of every number column of some rows of these types."""
+    numbers = [name for name, kind in kinds.items() if kind.is_numeric()]
     if not numbers:
         return {}
     asked = []
@@ -235,6 +234,8 @@ def _shaped(frame: pl.DataFrame, column: pa.Field, timezone: str) -> Any:
     if column.name not in frame.columns:
         return pa.nulls(frame.height, column.type)
     values = frame[column.name]
+    if values.null_count() == frame.height:
+        return pa.nulls(frame.height, column.type)
     if types.is_dictionary(column.type):
         return _dictionary(values, column.type)
     if values.dtype == pl.String and not types.is_string(column.type):
@@ -255,15 +256,12 @@ def _dictionary(texts: pl.Series, wanted: pa.DataType) -> Any:
     if not pa.types.is_dictionary(rows.type):
         return rows.cast(wanted.value_type).dictionary_encode()
     codes, values = rows.indices.cast(wanted.index_type), rows.dictionary.cast(wanted.value_type)
-    return pa.DictionaryArray.from_arrays(codes, values)
+    # A column of Polars has no code beyond its texts, so nobody need look.
+    return pa.DictionaryArray.from_arrays(codes, values, safe=False)
 
 
 def _read(texts: pl.Series, wanted: pa.DataType) -> Any:
-    """Texts that `adopted` found to be of a number type, or all null."""
-    import pyarrow as pa
-
-    if texts.null_count() == texts.len():
-        return pa.nulls(texts.len(), wanted)
+    """Texts that `adopted` found to be of a number type."""
     return texts.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(wanted)
 
 

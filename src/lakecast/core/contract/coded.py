@@ -27,14 +27,17 @@ def once(values: pl.Series, answer: Callable[[pl.Series], pl.Series]) -> pl.Seri
 
     The answer to a null is null then, whatever `answer` says.
     """
-    if not isinstance(values.dtype, pl.Enum):
+    kind = values.dtype
+    if not isinstance(kind, pl.Enum):
         return answer(values)
-    return spread(answer(values.dtype.categories), values)
+    return spread(answer(kind.categories), values)
 
 
 def spread(answers: pl.Series, values: pl.Series) -> pl.Series:
     """What was answered for the texts of a coded column, row by row."""
-    return answers.gather(values.to_physical().cast(pl.UInt32)).alias(values.name)
+    places = pl.first().to_physical().cast(pl.UInt32)
+    answered = values.to_frame().select_seq(pl.lit(answers).gather(places).alias(values.name))
+    return answered.to_series()
 
 
 def constant(name: str, text: str | None, rows: int) -> pl.Series:

@@ -87,8 +87,8 @@ def judge(chunk: pl.DataFrame, plan: Plan, facts: Facts) -> Judged:
 
     `chunk` has the spec's names and `_row`; columns may be texts or typed.
     """
-    raw = _plain(chunk)
-    filled = _nulled(raw, plan, textual=facts.textual)
+    raw, kinds = _plain(chunk)
+    filled = _nulled(raw, kinds, plan, textual=facts.textual)
     numbers = _numbers(filled, plan, facts)
     odd = {name: parsed for name, parsed in numbers.items() if not _finite(parsed)}
     # NaN is null: pandas writes one for the other.
@@ -140,20 +140,22 @@ def _kind(values: pl.Series, plan: Plan) -> Kind:
     return "boolean" if parse_booleans(texts).drop_nulls().len() >= enough else "text"
 
 
-def _plain(chunk: pl.DataFrame) -> pl.DataFrame:
+def _plain(chunk: pl.DataFrame) -> tuple[pl.DataFrame, Mapping[str, pl.DataType]]:
     """Categories and bytes as the texts they are, durations as ISO 8601; a coded column stays
-    where it has fewer texts than rows.
+    where it has fewer texts than rows. And the types, for Polars makes each Enum anew when asked.
     """
-    coded = [n for n, kind in chunk.schema.items() if _is_category(kind, chunk.height)]
-    spans = [n for n, kind in chunk.schema.items() if kind == pl.Duration]
-    packed = [n for n, kind in chunk.schema.items() if kind == pl.Binary]
+    kinds = chunk.schema
+    coded = [n for n, kind in kinds.items() if _is_category(kind, chunk.height)]
+    spans = [n for n, kind in kinds.items() if kind == pl.Duration]
+    packed = [n for n, kind in kinds.items() if kind == pl.Binary]
     if not coded and not spans and not packed:
-        return chunk
-    return chunk.with_columns(
+        return chunk, kinds
+    plain = chunk.with_columns(
         pl.col(coded).cast(pl.String),
         pl.col(spans).dt.to_string("iso"),
         *(_decoded(chunk[name]) for name in packed),
     )
+    return plain, plain.schema
 
 
 def _is_category(kind: pl.DataType, rows: int) -> bool:
@@ -169,9 +171,11 @@ def _decoded(packed: pl.Series) -> pl.Series:
         return pl.Series(packed.name, texts, dtype=pl.String)
 
 
-def _nulled(raw: pl.DataFrame, plan: Plan, *, textual: bool) -> pl.DataFrame:
+def _nulled(
+    raw: pl.DataFrame, kinds: Mapping[str, pl.DataType], plan: Plan, *, textual: bool
+) -> pl.DataFrame:
     """Texts that mean null are null: in a CSV everywhere, else where a number or time is read."""
-    read, kinds = {*plan.numbers, *plan.guessed, plan.time}, raw.schema
+    read = {*plan.numbers, *plan.guessed, plan.time}
     names = [
         name
         for name, kind in kinds.items()
@@ -180,11 +184,12 @@ def _nulled(raw: pl.DataFrame, plan: Plan, *, textual: bool) -> pl.DataFrame:
     coded = [kind.categories for name in names if isinstance(kind := kinds[name], pl.Enum)]
     if coded and not _tell_null(pl.concat(coded), plan).any():  # all at once: a call costs more
         names = [name for name in names if kinds[name] == pl.String]
-    return raw.with_columns(_null_texts(raw[name], plan) for name in names)
+    return raw.with_columns(_null_texts(raw[name], plan) for name in names) if names else raw
 
 
 def _tell_null(texts: pl.Series, plan: Plan) -> pl.Series:
-    return texts.str.strip_chars().is_in(list(plan.writing.nulls))
+    told = pl.first().str.strip_chars().is_in(list(plan.writing.nulls))
+    return texts.to_frame().select_seq(told).to_series()
 
 
 def _null_texts(values: pl.Series, plan: Plan) -> pl.Series:
@@ -206,11 +211,19 @@ def _numbers(filled: pl.DataFrame, plan: Plan, facts: Facts) -> dict[str, pl.Ser
 
 
 def _times(values: pl.Series, plan: Plan) -> Times:
-    if not isinstance(values.dtype, pl.Enum):
+    kind = values.dtype
+    if not isinstance(kind, pl.Enum):
         return parse_times(values, plan.writing)
-    told = parse_times(values.dtype.categories, plan.writing)
-    flags = (spread(flag, values).fill_null(value=False) for flag in (told.aware, told.clock))
+    told = parse_times(kind.categories, plan.writing)
+    flags = (_flags(flag, values) for flag in (told.aware, told.clock))
     return Times(spread(told.utc, values), *flags)
+
+
+def _flags(told: pl.Series, values: pl.Series) -> pl.Series:
+    """What is true of the texts of a coded column, row by row; of a null nothing is."""
+    if not told.any():
+        return alike(values.len(), value=False)
+    return spread(told, values).fill_null(value=False)
 
 
 def _awareness(times: Times, facts: Facts) -> bool | None:

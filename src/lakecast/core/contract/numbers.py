@@ -27,9 +27,9 @@ def parse_numbers(values: pl.Series, writing: Writing) -> pl.Series:
         return values.cast(pl.Float64)
     texts = values.cast(pl.String)
     quick = _quick(texts, writing)
-    left = texts.filter(quick.is_null() & texts.is_not_null())
-    if not left.len():
+    if quick.null_count() == texts.null_count():
         return quick
+    left = texts.filter(quick.is_null() & texts.is_not_null())
     slow = _slow(left.unique(), writing)
     mended = texts.replace_strict(
         slow["text"], slow["number"], default=None, return_dtype=pl.Float64
@@ -49,8 +49,8 @@ def _quick(texts: pl.Series, writing: Writing) -> pl.Series:
         # "1.234" may be one thousand: only the slow way knows.
         grouped = texts.str.contains(".", literal=True)
         plain = plain.to_frame().select(pl.when(~grouped).then(pl.first())).to_series()
-    number = plain.cast(pl.Float64, strict=False)
-    return number.to_frame().select(pl.first().fill_nan(None)).to_series()
+    number = plain.to_frame().select_seq(pl.first().cast(pl.Float64, strict=False).fill_nan(None))
+    return number.to_series()
 
 
 def _slow(texts: pl.Series, writing: Writing) -> pl.DataFrame:

@@ -63,16 +63,19 @@ def settle(judged: Judged) -> Settled:
     """Part the rows of a chunk."""
     sound = judged.sound()
     repairs = [finding for finding in judged.findings if finding.level == "repair"]
-    values = judged.values.with_columns(_old_texts(judged, repairs)).with_columns(
-        pl.when(~finding.mask).then(pl.col(finding.column)).alias(finding.column)
-        for finding in _by_column(repairs)
+    values = judged.values.with_columns(
+        _old_texts(judged, repairs),
+        *(
+            pl.when(~finding.mask).then(pl.col(finding.column)).alias(finding.column)
+            for finding in _by_column(repairs)
+        ),
     )
     kept = values if sound.all() else values.filter(sound)
     return Settled(
         kept=kept,
         apart=_apart(judged, ~sound),
         tallies=tally(judged),
-        repaired=kept[REPAIRED].drop_nulls().len(),
+        repaired=kept.height - kept[REPAIRED].null_count(),
         clock=bool((judged.clock & sound).any()),
     )
 

@@ -45,9 +45,10 @@ def parse_times(values: pl.Series, writing: Writing) -> Times:
             return _naive(values.cast(_LOCAL), writing)
         return _aware(values.cast(pl.Datetime("us", values.dtype.time_zone)))
     texts = values.cast(pl.String)
-    distinct = texts.unique().drop_nulls()
+    distinct = texts.unique()
     if distinct.len() < 0.5 * texts.len():  # dates repeat: parse each once
-        return _spread(_texts(distinct, writing), distinct, texts)
+        known = distinct.drop_nulls()
+        return _spread(_texts(known, writing), known, texts)
     return _texts(texts, writing)
 
 
@@ -67,11 +68,16 @@ def _placed(local: pl.Series, timezone: str) -> pl.Series:
 
 def to_dates(utc: pl.Series, timezone: str) -> pl.Series:
     """The local dates that `to_utc` came from."""
-    return utc.dt.convert_time_zone(timezone).dt.date()
+    moments = utc.unique()  # a zone's clock is asked once a day, not once a row
+    dates = pl.lit(moments).dt.convert_time_zone(timezone).dt.date()
+    days = pl.first().replace_strict(pl.lit(moments), dates)
+    found = utc.to_frame().select_seq(days).to_series()
+    return found.cast(pl.Date)  # without a row Polars leaves them instants
 
 
 def _naive(local: pl.Series, writing: Writing) -> Times:
-    clock = (local.dt.truncate("1d") != local).fill_null(value=False)
+    odd = (pl.first().dt.truncate("1d") != pl.first()).fill_null(value=False)
+    clock = local.to_frame().select_seq(odd).to_series()
     none = alike(local.len(), value=False)
     return Times(to_utc(local, writing.timezone), none, clock)
 
@@ -84,11 +90,13 @@ def _aware(zoned: pl.Series) -> Times:
 def _texts(texts: pl.Series, writing: Writing) -> Times:
     if writing.dates:
         return _pattern(texts.str.strip_chars(), writing.dates, writing)
-    plain = texts.str.strip_chars().str.replace("[Tt]", " ")
-    zoned = (plain.str.contains(_CLOCK) & plain.str.contains(_OFFSET)).fill_null(value=False)
-    naive = _naive(_first(_only(plain, ~zoned), _ISO, _LOCAL), writing)
+    bare = texts.to_frame().select_seq(pl.first().str.strip_chars().str.replace("[Tt]", " "))
+    plain = bare.to_series()
+    clocked = pl.first().str.contains(_CLOCK) & pl.first().str.contains(_OFFSET)
+    zoned = bare.select_seq(clocked.fill_null(value=False)).to_series()
     if not zoned.any():
-        return naive
+        return _naive(_first(plain, _ISO, _LOCAL), writing)
+    naive = _naive(_first(_only(plain, ~zoned), _ISO, _LOCAL), writing)
     instants = (
         _only(plain, zoned).str.replace("[Zz]$", "+00:00").str.replace(r"([+-]\d{2})$", "${1}:00")
     )
@@ -105,12 +113,13 @@ def _pattern(texts: pl.Series, pattern: str, writing: Writing) -> Times:
 
 def _first(texts: pl.Series, patterns: tuple[str, ...], kind: pl.Datetime) -> pl.Series:
     """The first pattern that fits, text by text."""
-    found = pl.Series(texts.name, [None] * texts.len(), dtype=kind)
+    found = pl.Series(texts.name, [None], dtype=kind).new_from_index(0, texts.len())
     for pattern in patterns:
-        if not (found.is_null() & texts.is_not_null()).any():
+        if found.null_count() == texts.null_count():  # all that is there was read
             break
         reads = kind if "%H" in pattern else pl.Date()
-        found = found.fill_null(texts.str.strptime(reads, pattern, strict=False).cast(kind))
+        read = pl.lit(texts).str.strptime(reads, pattern, strict=False).cast(kind)
+        found = found.to_frame().select_seq(pl.first().fill_null(read)).to_series()
     return found
 
 

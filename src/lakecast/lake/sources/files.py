@@ -47,11 +47,11 @@ class File:
         import polars as pl
 
         named = [
-            pl.lit(value, dtype=pl.String).alias(name)
+            pl.Series(name, [value], dtype=pl.String).new_from_index(0, frame.height)
             for name, value in self.hive.items()
             if name not in frame.columns
         ]
-        return frame.with_columns(named)
+        return frame.hstack(named)
 
 
 def hive_of(path: str) -> dict[str, str | None]:

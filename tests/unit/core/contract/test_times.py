@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from lakecast.core.contract.plan import Writing
-from lakecast.core.contract.times import Times, parse_times, to_dates
+from lakecast.core.contract.times import Times, parse_times, to_dates, to_utc
 
 SAO_PAULO = "America/Sao_Paulo"
 
@@ -100,6 +100,15 @@ def test_numbers_are_times_only_with_a_pattern() -> None:
     assert parse_times(pl.Series([20240131]), Writing(dates="%Y%m%d")).utc.to_list() == [
         at(2024, 1, 31)
     ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Sao_Paulo", "Asia/Tokyo"])
+def test_dates_come_back_from_instants(zone: str) -> None:
+    dates = [date(2018, 11, 4), None, date(2018, 11, 3), date(2018, 11, 4), date(1970, 1, 1)]
+    utc = to_utc(pl.Series("t", dates).cast(pl.Datetime("us")), zone)
+    assert to_dates(utc, zone).to_list() == dates
+    assert to_dates(utc, zone).name == "t"
+    assert to_dates(utc.head(0), zone).dtype == pl.Date
 
 
 def test_repeated_texts_keep_their_places() -> None:
