@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lakecast.columns import ROW
 from lakecast.core.contract.coded import coded, constant, once
@@ -21,10 +22,13 @@ def written(parts: Parts) -> pl.DataFrame:
     return pl.concat([frame for part in parts.files for frame in part.frames()], how="vertical")
 
 
+def column(places: list[int | None], texts: list[str]) -> pl.DataFrame:
+    return coded(pl.DataFrame({"a": pl.Series(places, dtype=pl.UInt8)}), {"a": pl.Series(texts)})
+
+
 def test_coded_and_plain_texts_are_one_column(tmp_path: Path) -> None:
     parts = Parts(tmp_path, None, "UTC")
-    first = coded("a", pl.Series([0, 1, None]), pl.Series(["x", "y"])).to_frame()
-    other = coded("a", pl.Series([1, 0]), pl.Series(["z", "x"])).to_frame()
+    first, other = column([0, 1, None], ["x", "y"]), column([1, 0], ["z", "x"])
     for frame in (first, other, pl.DataFrame({"a": ["w"]})):
         parts.write(frame, [])
     assert written(parts)["a"].to_list() == ["x", "y", None, "x", "z", "w"]
@@ -56,8 +60,6 @@ def test_a_table_decides_the_types_of_what_fits_it(tmp_path: Path) -> None:
 
 
 def test_row_groups_are_gathered(tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
     parts = Parts(tmp_path, None, "UTC")
     for _ in range(5):
         parts.write(pl.DataFrame({"q": [1.0] * (GROUP // 2)}), [])
@@ -74,9 +76,9 @@ def test_a_coded_column_is_asked_once_a_text() -> None:
         asked.append(texts.len())
         return texts.str.len_chars()
 
-    column = coded("a", pl.Series([1, 1, None, 0]), pl.Series(["x", "yy"]))
-    assert once(column, length).to_list() == [2, 2, None, 1]
-    assert once(column.cast(pl.String), length).to_list() == [2, 2, None, 1]
+    texts = column([1, 1, None, 0], ["x", "yy"])["a"]
+    assert once(texts, length).to_list() == [2, 2, None, 1]
+    assert once(texts.cast(pl.String), length).to_list() == [2, 2, None, 1]
     assert asked == [2, 4]
     assert constant("a", "x", 2).to_list() == ["x", "x"]
     assert constant("a", None, 2).to_list() == [None, None]

@@ -16,6 +16,7 @@ from lakecast.errors import DataRefused, SpecError
 from lakecast.lake.sources import csv as csv_room
 from lakecast.lake.sources import items
 from lakecast.lake.sources import sql as sql_room
+from lakecast.lake.sources import texts as texts_room
 from lakecast.lake.sources.csv import CsvItem
 from lakecast.lake.sources.files import File
 from lakecast.lake.sources.parquet import ParquetItem
@@ -47,21 +48,26 @@ def read(
     return rows, bad
 
 
-@pytest.mark.parametrize("block", [40, 100, 1 << 20])
-def test_rows_and_numbers_do_not_depend_on_the_blocks(tmp_path: Path, block: int) -> None:
+@pytest.mark.parametrize(("piece", "block"), [(40, 40), (100, 1 << 20), (400, 90), (9_000, 200)])
+def test_rows_and_numbers_do_not_depend_on_the_blocks(
+    tmp_path: Path, piece: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_room, "_BLOCK", block)
     lines = [f"{i};v{i}" if i % 5 and i % 6 else f"bad {i}" for i in range(1, 200)]
     item = csv_item(tmp_path, "\n\na;b\n" + "\n".join(lines))
-    rows, bad = read(item, tmp_path, block)
+    rows, bad = read(item, tmp_path, piece)
     assert rows == [(f"{i}", f"v{i}", i) for i in range(1, 200) if i % 5 and i % 6]
     assert sorted(bad) == [(i, f"bad {i}") for i in range(1, 200) if not i % 5 or not i % 6]
 
 
+@pytest.mark.parametrize("block", [900, 300])
 @pytest.mark.parametrize("runs_end_at", [180, 1_000])
 def test_however_a_column_is_coded_its_texts_are_the_same(
-    tmp_path: Path, runs_end_at: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, runs_end_at: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By runs, by row or not at all, as the first block says, whatever comes later."""
-    monkeypatch.setattr(csv_room, "_ENOUGH", 10)
+    """By runs, by row or not at all, as the first piece says, whatever comes later."""
+    monkeypatch.setattr(texts_room, "_ENOUGH", 10)
+    monkeypatch.setattr(csv_room, "_BLOCK", block)
     lines = [
         (f"day {i // 40 if i < runs_end_at else i}", f"shop {i % 3}", f"{i}", "", "maçã" * (i % 2))
         for i in range(400)

@@ -61,6 +61,30 @@ def test_a_reader_that_waits_ends_when_it_is_let_go(stored: File) -> None:
         assert coming.result(30) == b""
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 100])
+def test_letters_of_several_bytes_may_be_cut_anywhere(tmp_path: Path, count: int) -> None:
+    data = "pão €9 😀 fim\n".encode()
+    (tmp_path / "a.csv").write_bytes(data)
+    file = File(store=Store(str(tmp_path)), path="a.csv", name="a.csv", size=len(data))
+    stream = Watched(file, utf8=True)
+    stream.wanted()
+    read = [stream.read(count) for _ in range(len(data) // count + 2)]
+    assert b"".join(read) == data
+
+
+@pytest.mark.parametrize("data", [b"ab\xff", b"a\xc3(b", b"\xed\xa0\x80", b"caf\xc3", b"\xe2\x82"])
+@pytest.mark.parametrize("count", [1, 2, 100])
+def test_what_is_no_utf8_is_an_error_wherever_it_is_cut(
+    tmp_path: Path, data: bytes, count: int
+) -> None:
+    (tmp_path / "a.csv").write_bytes(data)
+    file = File(store=Store(str(tmp_path)), path="a.csv", name="a.csv", size=len(data))
+    stream = Watched(file, utf8=True)
+    stream.wanted()
+    with pytest.raises(UnicodeDecodeError):
+        list(iter(lambda: stream.read(count), None))
+
+
 def test_a_file_of_many_blocks_may_be_left_in_the_middle(tmp_path: Path) -> None:
     text = "a,b\n" + "x,y\n" * 200_000
     (tmp_path / "a.csv").write_text(text)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
-def coded(name: str, codes: pl.Series, texts: pl.Series) -> pl.Series:
-    """A column of texts, given as places (null: null) in a series of distinct ones."""
-    return small(codes, texts.len()).cat.to(pl.Enum(texts)).alias(name)
+def coded(rows: pl.DataFrame, texts: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """Columns of texts, given as `small` places (null: null) in series of distinct ones."""
+    return rows.with_columns_seq(
+        pl.col(name).cat.to(pl.Enum(distinct)) for name, distinct in texts.items()
+    )
 
 
 def small(codes: pl.Series, texts: int) -> pl.Series:

@@ -1,23 +1,20 @@
-"""CSV files: every column a text, every line accounted for.
-
-A column whose texts repeat comes coded (an Enum of the texts of its block): it is parsed, judged
-and written once a text instead of once a row.
-"""
+"""CSV files: every column a text (see `texts`), every line accounted for."""
 
 from __future__ import annotations
 
 import codecs
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
 from lakecast.ahead import ahead
 from lakecast.columns import ROW
-from lakecast.core.contract.coded import coded, small
 from lakecast.errors import DataRefused
 from lakecast.lake.sources.base import Content, Malformed, Piece
+from lakecast.lake.sources.texts import columns_of, ways_of
 from lakecast.lake.sources.watched import Watched
 
 if TYPE_CHECKING:
@@ -27,11 +24,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakecast.lake.sources.files import File
+    from lakecast.lake.sources.texts import Way
 
 SEPARATORS: Final = (",", ";", "\t", "|")
 _SAMPLE: Final = 1 << 16
-_ENOUGH: Final = 10_000  # rows that tell whether a column's texts repeat
-_LONG: Final = 8  # rows in a run, on average, from which runs are coded instead of rows
+_BLOCK: Final = 1 << 20  # bytes parsed at a time; 16 MiB, which no cache holds, take a fifth longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +57,10 @@ class CsvItem:
         return Content(self.file.content())
 
     def pieces(self, scratch: Path, piece_bytes: int) -> Iterator[Piece]:
-        """Blocks of about `piece_bytes` of text.
+        """Rows of about `piece_bytes` of text each.
 
         Raises `DataRefused` where the file is empty, names a column twice, is not in its encoding
-        or has a record longer than a block.
+        or has a record longer than 1 MiB (or than `piece_bytes`, if they are fewer).
         """
         del scratch
         import pyarrow as pa
@@ -80,20 +77,21 @@ class CsvItem:
                 raise
             raise self._refused(f"cannot be unpacked: {error}") from None
 
-    def _pieces(self, block: int) -> Iterator[Piece]:
+    def _pieces(self, piece_bytes: int) -> Iterator[Piece]:
         names, delimiter = self._header()
-        reading = self._reading(_Options(self.encoding, delimiter, block, tuple(names)))
+        reading = self._reading(_Options(self.encoding, delimiter, piece_bytes, tuple(names)))
         try:
             if reading.names != names:  # the parser read the header otherwise, and it decides
                 names = self._distinct(reading.names)
                 reading = self._again(reading, names=tuple(names))
             yield Piece(self._frame(_nothing(names), reading.lines.number(0)))
-            yield from self._blocks(reading, names)
+            yield from self._parsed(reading, names)
         finally:
             reading.stream.let_go()
 
     def _reading(self, options: _Options) -> _Reading:
-        lines, stream = _Lines(), Watched(self.file)
+        lines = _Lines()
+        stream = Watched(self.file, utf8=codecs.lookup(options.encoding).name == "utf-8")
         return _Reading(options, lines, stream, _open(stream, options, lines))
 
     def _again(self, reading: _Reading, **options: Any) -> _Reading:
@@ -101,25 +99,25 @@ class CsvItem:
         reading.stream.let_go()
         return self._reading(replace(reading.options, **options))
 
-    def _blocks(self, reading: _Reading, names: list[str]) -> Iterator[Piece]:
-        """Texts are coded while the next block is parsed."""
+    def _parsed(self, reading: _Reading, names: list[str]) -> Iterator[Piece]:
+        """Texts are coded while the next rows are parsed."""
         lines, stream = reading.lines, reading.stream
         held: Piece | None = None
-        ways: Mapping[str, _Way] | None = None
-        with closing(ahead(reading.blocks())) as blocks:
-            for block in blocks:
+        ways: Mapping[str, Way] | None = None
+        with closing(ahead(reading.parsed())) as parsed:
+            for some in parsed:
                 if held is not None:
                     yield held
-                ways = ways or _ways(block.batch)
-                frame = self._frame(_texts(block.batch, ways), block.numbers)
-                held = Piece(frame, block.malformed, block.size)
+                ways = ways or ways_of(some.rows)
+                frame = self._frame(columns_of(some.rows, ways), some.numbers)
+                held = Piece(frame, some.malformed, some.size)
         if held is not None:
             yield self._last(held, reading)
         elif late := lines.late():
             yield Piece(self._frame(_nothing(names), lines.number(0)), late, stream.taken())
 
     def _last(self, piece: Piece, reading: _Reading) -> Piece:
-        """The last block, and the lines after it; an unclosed quote swallows the file's end."""
+        """The last rows, and the lines after them; an unclosed quote swallows the file's end."""
         frame, more = piece.frame, list(reading.lines.late())
         if frame.height and not reading.stream.closed_quote and _swallowed(frame):
             row = frame.row(-1, named=True)
@@ -129,7 +127,7 @@ class CsvItem:
         return Piece(frame, (*piece.malformed, *more), piece.size)
 
     def _frame(self, texts: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
-        return self.file.with_partition(texts).with_columns(numbers)
+        return self.file.with_partition(texts).hstack([numbers])
 
     def _header(self) -> tuple[list[str], str]:
         with self.file.store.open_input_stream(self.file.path, decompress=True) as stream:
@@ -191,8 +189,13 @@ def header_of(text: str, delimiter: str) -> list[str]:
 class _Options:
     encoding: str
     delimiter: str
-    block: int
+    piece_bytes: int
     names: tuple[str, ...]
+
+    @property
+    def block(self) -> int:
+        """Bytes that are parsed at a time."""
+        return min(self.piece_bytes, _BLOCK)
 
 
 @dataclass(slots=True)
@@ -232,10 +235,10 @@ class _Lines:
         return given
 
 
-class _Block(NamedTuple):
+class _Parsed(NamedTuple):
     """Rows as they were parsed, their numbers, the malformed ones before the last, and bytes."""
 
-    batch: pa.RecordBatch
+    rows: pa.Table
     numbers: pl.Series
     malformed: tuple[Malformed, ...]
     size: int
@@ -255,17 +258,23 @@ class _Reading:
         """The columns, as the parser has them."""
         return list(self.reader.schema.names)
 
-    def blocks(self) -> Iterator[_Block]:
-        """Every block, numbered where it is parsed: the parser reports to the same lines."""
-        while (batch := self._next()) is not None:
-            numbers = self.lines.number(batch.num_rows)
-            yield _Block(batch, numbers, self.lines.until(numbers), self.stream.taken())
+    def parsed(self) -> Iterator[_Parsed]:
+        """All rows, numbered where they are parsed: the parser reports to the same lines."""
+        import pyarrow as pa
 
-    def _next(self) -> Any:
+        blocks = self._blocks()
+        while some := list(islice(blocks, self.options.piece_bytes // self.options.block)):
+            rows = pa.Table.from_batches(some)
+            numbers = self.lines.number(rows.num_rows)
+            yield _Parsed(rows, numbers, self.lines.until(numbers), self.stream.taken())
+
+    def _blocks(self) -> Iterator[pa.RecordBatch]:
         self.stream.wanted()
-        batch = next(self.reader, None)
+        while (batch := next(self.reader, None)) is not None:
+            self.stream.used()
+            yield batch
+            self.stream.wanted()
         self.stream.used()
-        return batch
 
 
 def _open(stream: Watched, options: _Options, lines: _Lines) -> Any:
@@ -283,63 +292,13 @@ def _open(stream: Watched, options: _Options, lines: _Lines) -> Any:
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(options.names, pa.string()),
             strings_can_be_null=False,
+            check_utf8=False,  # the stream does, and what is recoded to UTF-8 cannot be wrong
         ),
     )
 
 
 def _nothing(names: list[str]) -> pl.DataFrame:
     return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-
-
-_Way = Literal["whole", "coded", "runs"]
-
-
-def _ways(first: pa.RecordBatch) -> dict[str, _Way]:
-    """How each column is coded, or that it is not worth it, as far as the first block tells."""
-    return {
-        name: _way(column) for name, column in zip(first.schema.names, first.columns, strict=True)
-    }
-
-
-def _way(column: Any) -> _Way:
-    import pyarrow.compute as pc
-
-    if len(column) < _ENOUGH:
-        return "coded"
-    if _LONG * len(pc.run_end_encode(column).values) <= len(column):
-        return "runs"
-    return "coded" if _repeats(column.dictionary_encode(), len(column)) else "whole"
-
-
-def _texts(batch: pa.RecordBatch, ways: Mapping[str, _Way]) -> pl.DataFrame:
-    columns = zip(batch.schema.names, batch.columns, strict=True)
-    return pl.DataFrame([_column(name, column, ways[name]) for name, column in columns])
-
-
-def _column(name: str, column: Any, way: _Way) -> pl.Series:
-    import pyarrow.compute as pc
-
-    if way == "whole":
-        return pl.Series(name, pl.from_arrow(column))
-    runs = pc.run_end_encode(column) if way == "runs" else None
-    found = (column if runs is None else runs.values).dictionary_encode()
-    if not _repeats(found, len(column)):
-        return pl.Series(name, pl.from_arrow(column))
-    codes = small(pl.Series(pl.from_arrow(found.indices)), len(found.dictionary))
-    if runs is not None:
-        codes = _repeated(codes, runs.run_ends)
-    return coded(name, codes, pl.Series(pl.from_arrow(found.dictionary)))
-
-
-def _repeated(codes: pl.Series, ends: Any) -> pl.Series:
-    import numpy as np
-
-    lengths = np.diff(ends.to_numpy(), prepend=0)
-    return pl.Series(np.repeat(codes.to_numpy(), lengths))
-
-
-def _repeats(found: Any, rows: int) -> bool:
-    return bool(2 * len(found.dictionary) <= rows)
 
 
 def _swallowed(frame: pl.DataFrame) -> bool:
