@@ -62,6 +62,7 @@ class Draft:
 
     `kinds` and `found` are the types of the rows and their extremes. `clock`: some time is more
     than a date. `sizes`: bytes of each column as read. `keys` holds the landed rows' keys too.
+    `hash` is the source's, where its pieces told it.
     """
 
     kept: Sequence[Part]
@@ -75,6 +76,7 @@ class Draft:
     tallies: tuple[Tally, ...]
     sizes: Mapping[str, int]
     keys: KeySet | None
+    hash: str | None
 
     @property
     def quarantined(self) -> int:
@@ -135,9 +137,11 @@ class _Reader:
         self._rows = Counter[str]()
         self._clock = False
         self._last: pl.DataFrame | None = None
+        self._hash: str | None = None
 
     def take(self, piece: Piece) -> None:
         """One more piece."""
+        self._hash = piece.hash
         plan = self._reading.plan
         frame = self._named(piece.frame)
         self._learn(frame)
@@ -197,6 +201,7 @@ class _Reader:
             tallies=self._tallies,
             sizes=dict(self._sizes),
             keys=self._reading.keys,
+            hash=self._hash,
         )
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:

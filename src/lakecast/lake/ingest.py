@@ -19,7 +19,7 @@ from lakecast.lake.ledger import IngestReport, LoadReport, SourceName, recall, r
 from lakecast.lake.loads import LoadId, content_id, content_part, live, moment_part, source_part
 from lakecast.lake.narrow import kinds_of
 from lakecast.lake.sources import items
-from lakecast.lake.sources.base import PIECE_BYTES
+from lakecast.lake.sources.base import PIECE_BYTES, Content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,16 +174,20 @@ class _Run:
     def _once(self, item: Item, plan: Plan, part: str, scratch: Path) -> Staged | None:
         """The item's load, ready to be committed; None where there is nothing to do."""
         began = time.perf_counter()
-        content = item.content(scratch)
         held = self._live(plan.table)
-        wanted = content_part(content.hash, plan.digest())
         old = held.of(part)
-        if _known(old, wanted, self.as_of) or (item.grows and content.rows == 0):
-            last = str(old[-1]) if old else ""
-            self.skipped.append(SourceName(table=plan.table, source=item.name, load=last))
-            return None
-        replaced = [] if item.grows else old or self._moved(held, wanted)
+        content: Content | None = None
+        replaced: list[LoadId] = []
+        if old or not item.tells or self._gone(held):  # else the lake has nothing like it
+            content = item.content(scratch)
+            wanted = content_part(content.hash, plan.digest())
+            if _known(old, wanted, self.as_of) or (item.grows and content.rows == 0):
+                last = str(old[-1]) if old else ""
+                self.skipped.append(SourceName(table=plan.table, source=item.name, load=last))
+                return None
+            replaced = [] if item.grows else old or self._moved(held, wanted)
         draft = self._read(item, plan, _Before(held, replaced), scratch)
+        content = content or (Content(draft.hash) if draft.hash else item.content(scratch))
         if not draft.read and not replaced:
             self.skipped.append(SourceName(table=plan.table, source=item.name))
             return None
@@ -192,7 +196,7 @@ class _Run:
         landing = Landing(
             plan=plan,
             source=item.name,
-            load=LoadId(sequence, part, wanted, late),
+            load=LoadId(sequence, part, content_part(content.hash, plan.digest()), late),
             live=held,
             replaced=replaced,
             cursor=content.cursor,
@@ -205,10 +209,13 @@ class _Run:
             self.keys[plan.table] = draft.keys
         return staged
 
+    def _gone(self, held: Live) -> list[LoadId]:
+        """Loads of sources that are not met any more."""
+        return [load for load in held.files if load.source not in self.seen]
+
     def _moved(self, held: Live, wanted: str) -> list[LoadId]:
         """The load of a source that is gone and held the same: its file has another name now."""
-        gone = (load for load in held.files if load.source not in self.seen)
-        return sorted((load for load in gone if load.content == wanted), key=str)[:1]
+        return sorted((load for load in self._gone(held) if load.content == wanted), key=str)[:1]
 
     def _live(self, table: str) -> Live:
         """A table's loads, as of the last commit of this run."""

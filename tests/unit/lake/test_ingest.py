@@ -17,6 +17,7 @@ from lakecast.lake import ingest as room
 from lakecast.lake import landing
 from lakecast.lake.ingest import content_id, ingest, recall
 from lakecast.lake.landing import QUARANTINE
+from lakecast.lake.sources.files import File
 from lakecast.lake.store import Store
 from lakecast.lake.tables import Lake, Table
 from lakecast.logs import Silent
@@ -108,6 +109,24 @@ def test_the_same_source_twice_changes_nothing(world: World) -> None:
     assert not again.changed
     assert [skipped.source for skipped in again.skipped] == ["raw/one.csv"]
     assert world.lake.table("sales").version() == version
+
+
+def test_a_file_that_is_new_is_read_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tells it from another is found on the way, and it is the same as if looked for."""
+    world.write("a.csv", "p,t,q\nx,2024-01-01,1\n")
+
+    def content(self: File) -> str:
+        raise AssertionError(self.name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(File, "content", content)
+        assert [load.landed for load in world.ingest().loads] == [1]
+        world.write("b.csv", "p,t,q\ny,2024-01-01,1\n")
+        with pytest.raises(AssertionError, match=r"a\.csv"):
+            world.ingest()
+    report = world.ingest()
+    assert [(load.source, load.landed) for load in report.loads] == [("raw/b.csv", 1)]
+    assert [name.source for name in report.skipped] == ["raw/a.csv"]
 
 
 def test_new_files_are_added_and_a_changed_one_replaces_its_rows(world: World) -> None:

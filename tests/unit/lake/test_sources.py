@@ -106,6 +106,32 @@ def test_a_record_longer_than_a_block_is_refused(tmp_path: Path) -> None:
         read(item, tmp_path, 200)
 
 
+def test_the_last_piece_tells_the_hash_of_the_file(tmp_path: Path) -> None:
+    whole = csv_item(tmp_path, "a,b\n" + "1,2\n" * 1_000)
+    assert whole.tells
+    *others, last = whole.pieces(tmp_path, 500)
+    assert last.hash == whole.content(tmp_path).hash
+    assert {piece.hash for piece in others} == {None}
+    malformed = csv_item(tmp_path, "a,b\n1\n")
+    assert list(malformed.pieces(tmp_path, 500))[-1].hash == malformed.content(tmp_path).hash
+
+
+def test_a_file_that_grew_while_it_was_read_has_no_hash(tmp_path: Path) -> None:
+    item = csv_item(tmp_path, "a,b\n1,2\n")
+    with (tmp_path / "x.csv").open("a") as more:
+        more.write("3,4\n")
+    *_, last = item.pieces(tmp_path, 500)
+    assert last.frame.height == 2
+    assert last.hash is None
+
+
+def test_a_packed_file_tells_no_hash(tmp_path: Path) -> None:
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n", mtime=0))
+    (item,) = items(Source(table="t", path="x.csv.gz"), tmp_path)
+    assert not item.tells
+    assert {piece.hash for piece in item.pieces(tmp_path, 500)} == {None}
+
+
 def test_progress_adds_up_to_the_file(tmp_path: Path) -> None:
     item = csv_item(tmp_path, "a,b\n" + "1,2\n" * 1_000)
     assert sum(piece.size for piece in item.pieces(tmp_path, 500)) == item.size

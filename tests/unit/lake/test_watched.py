@@ -66,10 +66,11 @@ def test_letters_of_several_bytes_may_be_cut_anywhere(tmp_path: Path, count: int
     data = "pão €9 😀 fim\n".encode()
     (tmp_path / "a.csv").write_bytes(data)
     file = File(store=Store(str(tmp_path)), path="a.csv", name="a.csv", size=len(data))
-    stream = Watched(file, utf8=True)
+    stream = Watched(file, utf8=True, hashed=True)
     stream.wanted()
     read = [stream.read(count) for _ in range(len(data) // count + 2)]
     assert b"".join(read) == data
+    assert stream.digest() == file.content()
 
 
 @pytest.mark.parametrize("data", [b"ab\xff", b"a\xc3(b", b"\xed\xa0\x80", b"caf\xc3", b"\xe2\x82"])
@@ -83,6 +84,16 @@ def test_what_is_no_utf8_is_an_error_wherever_it_is_cut(
     stream.wanted()
     with pytest.raises(UnicodeDecodeError):
         list(iter(lambda: stream.read(count), None))
+
+
+def test_there_is_no_digest_before_the_end(stored: File) -> None:
+    stream = Watched(stored, hashed=True)
+    stream.wanted()
+    stream.read(9)
+    assert stream.digest() is None
+    stream.read(9)
+    assert stream.digest() == stored.content()
+    assert Watched(stored).digest() is None
 
 
 def test_a_file_of_many_blocks_may_be_left_in_the_middle(tmp_path: Path) -> None:

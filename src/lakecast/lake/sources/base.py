@@ -29,11 +29,13 @@ class Piece:
     """Rows in the order of the source, with `_row` (Int64, 1-based among all its data rows).
 
     `malformed` rows have their numbers from the same count. `size` is the bytes read for it.
+    `hash` is that of the item's `content`, where the last piece tells it.
     """
 
     frame: pl.DataFrame
     malformed: tuple[Malformed, ...] = ()
     size: int = 0
+    hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ class Item(Protocol):
     @property
     def grows(self) -> bool:
         """Whether a load adds to earlier loads of the source instead of replacing them."""
+        ...
+
+    @property
+    def tells(self) -> bool:
+        """Whether its last piece tells the hash that `content` would have to read all for."""
         ...
 
     def content(self, scratch: Path) -> Content:

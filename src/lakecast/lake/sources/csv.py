@@ -51,6 +51,11 @@ class CsvItem:
         """Bytes as they are stored; unknown where they are packed."""
         return None if self.file.path.lower().endswith(".gz") else self.file.size
 
+    @property
+    def tells(self) -> bool:
+        """Where the stored bytes are what is parsed, and no tag stands for them."""
+        return self.size is not None and not self.file.store.remote
+
     def content(self, scratch: Path) -> Content:
         """A hash of the stored bytes."""
         del scratch
@@ -91,7 +96,8 @@ class CsvItem:
 
     def _reading(self, options: _Options) -> _Reading:
         lines = _Lines()
-        stream = Watched(self.file, utf8=codecs.lookup(options.encoding).name == "utf-8")
+        utf8 = codecs.lookup(options.encoding).name == "utf-8"
+        stream = Watched(self.file, utf8=utf8, hashed=self.tells)
         return _Reading(options, lines, stream, _open(stream, options, lines))
 
     def _again(self, reading: _Reading, **options: Any) -> _Reading:
@@ -114,7 +120,8 @@ class CsvItem:
         if held is not None:
             yield self._last(held, reading)
         elif late := lines.late():
-            yield Piece(self._frame(_nothing(names), lines.number(0)), late, stream.taken())
+            nothing = self._frame(_nothing(names), lines.number(0))
+            yield Piece(nothing, late, stream.taken(), stream.digest())
 
     def _last(self, piece: Piece, reading: _Reading) -> Piece:
         """The last rows, and the lines after them; an unclosed quote swallows the file's end."""
@@ -124,7 +131,7 @@ class CsvItem:
             number = int(row.pop(ROW))
             more.append(Malformed(number, repr(row), "a quote is never closed"))
             frame = frame.head(-1)
-        return Piece(frame, (*piece.malformed, *more), piece.size)
+        return Piece(frame, (*piece.malformed, *more), piece.size, reading.stream.digest())
 
     def _frame(self, texts: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
         return self.file.with_partition(texts).hstack([numbers])

@@ -25,6 +25,7 @@ class DeltaItem:
     name: str
     textual: bool = False
     grows: bool = False
+    tells: bool = False
 
     @property
     def size(self) -> int | None:

@@ -36,11 +36,16 @@ class File:
                 tag = dict(stream.metadata() or {}).get("ETag", b"")
             text = tag.decode() if isinstance(tag, bytes) else str(tag)
             return xxhash.xxh3_128_hexdigest(f"{text}{self.size}".encode())
-        hashed, block = xxhash.xxh3_128(), memoryview(bytearray(_BLOCK))
+        hashed, block = self.hasher(), memoryview(bytearray(_BLOCK))
         with self.store.reaching(), self.store.open_input_stream(self.path) as stream:
             while count := stream.readinto(block):
                 hashed.update(block[:count])
         return hashed.hexdigest()
+
+    @staticmethod
+    def hasher() -> xxhash.xxh3_128:
+        """What `content` hashes the bytes of a file with that has no tag."""
+        return xxhash.xxh3_128()
 
     def with_partition(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows and, as texts, the columns that only the folders name."""

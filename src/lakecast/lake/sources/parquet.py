@@ -27,6 +27,7 @@ class ParquetItem:
     file: File
     textual: bool = False
     grows: bool = False
+    tells: bool = False
 
     @property
     def name(self) -> str:

@@ -41,6 +41,7 @@ class SqlItem:
     since: str | None = None
     textual: bool = False
     size: int | None = None
+    tells: bool = False
 
     @property
     def name(self) -> str:

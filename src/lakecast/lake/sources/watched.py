@@ -21,7 +21,9 @@ class Watched:
     `UnicodeDecodeError`: to look at a block at once costs less than Arrow's look at each value.
     """
 
-    def __init__(self, file: File, *, utf8: bool = False) -> None:
+    def __init__(self, file: File, *, utf8: bool = False, hashed: bool = False) -> None:
+        self._hash = file.hasher() if hashed else None
+        self._size, self._total = file.size, 0
         self._utf8 = codecs.getincrementaldecoder("utf-8")() if utf8 else None
         self._stream = file.store.open_input_stream(file.path, decompress=True)
         self._tail = b""
@@ -42,6 +44,9 @@ class Watched:
         data = bytes(self._stream.read(count if count >= 0 else None))
         self._tail = (self._tail + data)[-8:] if len(data) < 8 else data[-8:]
         self._read += len(data)
+        self._total += len(data)
+        if self._hash is not None:
+            self._hash.update(data)
         if self._utf8 is not None:
             _check(data, self._utf8)
         return data
@@ -71,6 +76,10 @@ class Watched:
         """Bytes read since last asked."""
         count, self._read = self._read, 0
         return count
+
+    def digest(self) -> str | None:
+        """The hash of the file, if it was asked for and all of the file was read."""
+        return self._hash.hexdigest() if self._hash and self._total == self._size else None
 
     @property
     def closed_quote(self) -> bool:
