@@ -128,7 +128,8 @@ class _Reader:
         self._names: dict[str, str] | None = None
         self._guessed = False
         zone = reading.plan.writing.timezone
-        self._parts = Parts(reading.scratch, reading.schema, zone)
+        filled = {*reading.plan.filled, SOURCE, ROW}
+        self._parts = Parts(reading.scratch, reading.schema, zone, filled)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._writing: Future[None] | None = None
         self._apart = _Sink(reading.scratch / "apart.arrow")

@@ -59,6 +59,23 @@ def test_a_table_decides_the_types_of_what_fits_it(tmp_path: Path) -> None:
     assert written(parts).to_dicts() == [{"q": 1.0, "note": None, "new": True}]
 
 
+def test_a_column_without_a_null_says_so_until_one_comes(tmp_path: Path) -> None:
+    parts = Parts(tmp_path, None, "UTC", filled=("a", "q", "absent"))
+    parts.write(column([0, 1], ["x", "y"]).with_columns(q=1.5, note=None), [])
+    parts.write(column([None, 0], ["x"]).with_columns(q=2.5, note=None), [])
+    parts.write(column([0], ["z"]).with_columns(q=3.5, note=None), [])
+    assert written(parts)["a"].to_list() == ["x", "y", None, "x", "z"]
+    nullable = [
+        {field.name: field.nullable for field in pq.read_schema(part.path)} for part in parts.files
+    ]
+    assert nullable == [
+        {"a": False, "q": False, "note": True},
+        {"a": True, "q": False, "note": True},
+    ]
+    first, second = parts.files  # what lands is of one type, whatever its files say
+    assert first.schema == second.schema
+
+
 def test_row_groups_are_gathered(tmp_path: Path) -> None:
     parts = Parts(tmp_path, None, "UTC")
     for _ in range(5):
